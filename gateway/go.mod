@@ -1,0 +1,11 @@
+module rhea/gateway
+
+go 1.26
+
+require (
+	rhea/proto v0.0.0
+)
+
+replace (
+	rhea/proto => ../proto
+)

@@ -1,0 +1,11 @@
+module rhea/writer
+
+go 1.26
+
+require (
+	rhea/proto v0.0.0
+)
+
+replace (
+	rhea/proto => ../proto
+)
