@@ -25,19 +25,22 @@ const (
 )
 
 type Member struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Stage         string                 `protobuf:"bytes,1,opt,name=stage,proto3" json:"stage,omitempty"`
-	Instance      uint32                 `protobuf:"fixed32,2,opt,name=instance,proto3" json:"instance,omitempty"` // a run of a process
-	Host          string                 `protobuf:"bytes,3,opt,name=host,proto3" json:"host,omitempty"`
-	Pid           int32                  `protobuf:"varint,4,opt,name=pid,proto3" json:"pid,omitempty"`
-	Version       string                 `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"`
-	Started       int64                  `protobuf:"varint,6,opt,name=started,proto3" json:"started,omitempty"`                                                                         // Unix milliseconds
-	Leaving       bool                   `protobuf:"varint,7,opt,name=leaving,proto3" json:"leaving,omitempty"`                                                                         // owns nothing any more, finishes what it has
-	Shards        uint32                 `protobuf:"varint,8,opt,name=shards,proto3" json:"shards,omitempty"`                                                                           // of the deployment; must be the same everywhere
-	Seq           uint64                 `protobuf:"varint,9,opt,name=seq,proto3" json:"seq,omitempty"`                                                                                 // writer: the last Seq on disk; monitor: how far it has followed
-	Store         uint64                 `protobuf:"fixed64,10,opt,name=store,proto3" json:"store,omitempty"`                                                                           // writer: identity of the store
-	Owned         []uint32               `protobuf:"varint,11,rep,packed,name=owned,proto3" json:"owned,omitempty"`                                                                     // shards whose inbox this process listens on
-	Stats         map[string]float64     `protobuf:"bytes,12,rep,name=stats,proto3" json:"stats,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed64,2,opt,name=value"` // gauges and counters, for rhea status
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Stage    string                 `protobuf:"bytes,1,opt,name=stage,proto3" json:"stage,omitempty"`
+	Instance uint32                 `protobuf:"fixed32,2,opt,name=instance,proto3" json:"instance,omitempty"` // a run of a process
+	Host     string                 `protobuf:"bytes,3,opt,name=host,proto3" json:"host,omitempty"`
+	Pid      int32                  `protobuf:"varint,4,opt,name=pid,proto3" json:"pid,omitempty"`
+	Version  string                 `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"`
+	Started  int64                  `protobuf:"varint,6,opt,name=started,proto3" json:"started,omitempty"`                                                                         // Unix milliseconds
+	Leaving  bool                   `protobuf:"varint,7,opt,name=leaving,proto3" json:"leaving,omitempty"`                                                                         // owns nothing any more, finishes what it has
+	Shards   uint32                 `protobuf:"varint,8,opt,name=shards,proto3" json:"shards,omitempty"`                                                                           // of the deployment; must be the same everywhere
+	Seq      uint64                 `protobuf:"varint,9,opt,name=seq,proto3" json:"seq,omitempty"`                                                                                 // writer: the last Seq on disk; monitor: how far it has followed
+	Store    uint64                 `protobuf:"fixed64,10,opt,name=store,proto3" json:"store,omitempty"`                                                                           // writer: identity of the store
+	Owned    []uint32               `protobuf:"varint,11,rep,packed,name=owned,proto3" json:"owned,omitempty"`                                                                     // shards whose inbox this process listens on
+	Stats    map[string]float64     `protobuf:"bytes,12,rep,name=stats,proto3" json:"stats,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed64,2,opt,name=value"` // gauges and counters, for rhea status
+	// The process has ended: said by itself as its last word, or by a supervisor
+	// that saw it die, so that nobody waits for the silence to grow long.
+	Gone          bool `protobuf:"varint,13,opt,name=gone,proto3" json:"gone,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -156,6 +159,13 @@ func (x *Member) GetStats() map[string]float64 {
 	return nil
 }
 
+func (x *Member) GetGone() bool {
+	if x != nil {
+		return x.Gone
+	}
+	return false
+}
+
 // Asks every process to announce itself at once; on hello.
 type Hello struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -197,7 +207,7 @@ var File_member_proto protoreflect.FileDescriptor
 
 const file_member_proto_rawDesc = "" +
 	"\n" +
-	"\fmember.proto\x12\arhea.v1\"\xf0\x02\n" +
+	"\fmember.proto\x12\arhea.v1\"\x84\x03\n" +
 	"\x06Member\x12\x14\n" +
 	"\x05stage\x18\x01 \x01(\tR\x05stage\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\aR\binstance\x12\x12\n" +
@@ -211,7 +221,8 @@ const file_member_proto_rawDesc = "" +
 	"\x05store\x18\n" +
 	" \x01(\x06R\x05store\x12\x14\n" +
 	"\x05owned\x18\v \x03(\rR\x05owned\x120\n" +
-	"\x05stats\x18\f \x03(\v2\x1a.rhea.v1.Member.StatsEntryR\x05stats\x1a8\n" +
+	"\x05stats\x18\f \x03(\v2\x1a.rhea.v1.Member.StatsEntryR\x05stats\x12\x12\n" +
+	"\x04gone\x18\r \x01(\bR\x04gone\x1a8\n" +
 	"\n" +
 	"StatsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +

@@ -1,0 +1,134 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"google.golang.org/protobuf/proto"
+
+	"rhea/proto/subject"
+)
+
+// Message is a bus message as it arrives: NATS's own type, which the memory bus
+// makes as well, so that no copy stands between the socket and the inbox. Data is
+// the receiver's to keep and not to change.
+type Message = nats.Msg
+
+// Conn is what a Bus is made of: one connection to NATS, or to a Memory. All
+// methods are safe for concurrent use.
+type Conn interface {
+	// Publish sends data to everybody who listens on subj, and keeps no reference
+	// to it. It fails at once while the connection is down.
+	Publish(subj, reply string, data []byte) error
+	// Subscribe delivers what is published on subj into to, dropping what finds it
+	// full, from the moment that it returns.
+	Subscribe(subj string, to chan *Message) (Subscription, error)
+	// Request publishes and waits for one reply. ErrNobody: no one listens there.
+	Request(ctx context.Context, subj string, data []byte) (*Message, error)
+	// Dropped counts the messages that found a channel full.
+	Dropped() uint64
+	// Close flushes what was published and ends the connection.
+	Close()
+}
+
+// Subscription is one subject's delivery into one channel.
+type Subscription interface {
+	Unsubscribe() error
+}
+
+// ErrNobody says that a request found nobody listening.
+var ErrNobody = errors.New("bus: nobody listens on that subject")
+
+// Bus is one process's access to a deployment's bus. Its methods are safe for
+// concurrent use.
+//
+// It holds three connections, because a socket that is blocked by one kind of
+// traffic blocks all that shares it: in (inboxes), out (outboxes), and control
+// (announcements, requests and the log's fetches).
+type Bus struct {
+	Space    subject.Space
+	Instance subject.Instance
+	Log      *slog.Logger
+
+	in, out, control Conn
+	garbage          atomic.Uint64
+	lastGarbage      atomic.Int64 // Unix seconds of the last line logged
+}
+
+// NewInstance draws the identity of a run of a process.
+func NewInstance() subject.Instance {
+	for {
+		if i := subject.Instance(rand.Uint32()); i != 0 {
+			return i
+		}
+	}
+}
+
+// New joins connections to a Bus. The three may be one.
+func New(space subject.Space, instance subject.Instance, log *slog.Logger, in, out, control Conn) *Bus {
+	return &Bus{Space: space, Instance: instance, Log: log, in: in, out: out, control: control}
+}
+
+// Close ends the connections, flushing what was sent.
+func (b *Bus) Close() {
+	b.out.Close()
+	b.control.Close()
+	b.in.Close()
+}
+
+// Dropped counts messages that found an inbox of this process full.
+func (b *Bus) Dropped() uint64 {
+	n := b.in.Dropped()
+	if b.control != b.in {
+		n += b.control.Dropped()
+	}
+	return n
+}
+
+// Garbage counts messages and parts of messages that did not decode.
+func (b *Bus) Garbage() uint64 { return b.garbage.Load() }
+
+// Publish sends one message now, beside any outbox, on the control connection.
+func (b *Bus) Publish(subj string, m proto.Message) error {
+	data, err := appendFrame(nil, m)
+	if err != nil {
+		return err
+	}
+	return b.control.Publish(subj, "", data)
+}
+
+// Request asks and waits for the one reply, decoded into reply.
+func (b *Bus) Request(ctx context.Context, subj string, m, reply proto.Message) error {
+	data, err := appendFrame(nil, m)
+	if err != nil {
+		return err
+	}
+	msg, err := b.control.Request(ctx, subj, data)
+	if err != nil {
+		return fmt.Errorf("bus: request on %s: %w", subj, err)
+	}
+	body, rest, err := cutFrame(msg.Data)
+	if err != nil || len(rest) > 0 {
+		b.noteGarbage(msg, err)
+		return fmt.Errorf("bus: reply on %s is not one message", subj)
+	}
+	if err := proto.Unmarshal(body, reply); err != nil {
+		b.noteGarbage(msg, err)
+		return fmt.Errorf("bus: reply on %s: %w", subj, err)
+	}
+	return nil
+}
+
+func (b *Bus) noteGarbage(m *Message, err error) {
+	b.garbage.Add(1)
+	now := time.Now().Unix()
+	if last := b.lastGarbage.Load(); now != last && b.lastGarbage.CompareAndSwap(last, now) {
+		b.Log.Warn("a bus message does not decode and is skipped", "subject", m.Subject, "bytes", len(m.Data), "err", err)
+	}
+}
