@@ -1,0 +1,19 @@
+// Package stage is the life that every Rhea process shares: reading its
+// configuration, logging, counting, answering /metrics and /healthz, starting,
+// draining and ending.
+//
+//	main.go ── Main(Program) ── Load ──────► sections filled and validated
+//	                  │
+//	                  ├── metrics server     (goroutine, ends after Run)
+//	                  ├── stdin watch        (goroutine, only when supervised)
+//	                  └── Program.Run(ctx)   (goroutine; ctx ends at the first signal)
+//
+// A program is a value, Program; its configuration is a struct whose fields are
+// sections, and the same struct tags make the TOML keys, the environment names,
+// the flags and the help. What the sections mean is no business of this package:
+// it knows only its own three, [log], [metrics] and [stage].
+//
+// The package owns no global state. Everything a process touches (arguments,
+// environment, streams, signals) comes in through a Host, so that a whole life
+// can be run inside a test. Only Main ends the process.
+package stage

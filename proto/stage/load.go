@@ -1,0 +1,199 @@
+package stage
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+)
+
+// Loader reads a program's configuration and describes it. It is used once, by
+// one goroutine.
+type Loader struct {
+	Name string // of the program or command, as the operator types it
+	Args string // what may follow the flags, for the usage line; "" if nothing
+	Doc  string // one paragraph for --help
+	// Config holds pointers to structs whose fields, tagged toml:"name" and
+	// help:"…", are the sections: structs whose fields, tagged in the same way,
+	// are the settings. They hold the defaults when Load is called. Embedded
+	// structs without a tag are looked into; fields without a tag are left alone.
+	//
+	// A setting is a string, bool, integer, float64, time.Duration ("5s"),
+	// ByteSize (64 or "64MiB"), []string, or marshals itself as text. One tagged
+	// secret:"true" is never printed.
+	//
+	// A section tagged toml:"-" is of the command line alone: its flags are
+	// --key, and neither file nor environment can set them.
+	Config []any
+	// Known lists the sections of all programs; nil means Sections().
+	Known []string
+
+	sections []*section
+}
+
+// Mode is what the command line asks for.
+type Mode int
+
+// The modes.
+const (
+	ModeRun         Mode = iota // do the work
+	ModeHelp                    // print WriteHelp, end
+	ModeVersion                 // print the version, end
+	ModePrintConfig             // print WriteConfig, end
+)
+
+// builtinFlags are the flags that every program has.
+var builtinFlags = [...]string{"config", "print-config", "help", "version"}
+
+// Load fills the sections: over the defaults the file named by --config or
+// RHEA_CONFIG, over that the environment (RHEA_<SECTION>_<KEY>, where empty counts
+// as unset), over that the flags (--<section>.<key>, the last one wins), and calls
+// Validate on every section that has it. It returns the arguments that are not
+// flags. An error is one line and names where the bad value came from.
+//
+// With ModeHelp and ModeVersion nothing is read and nothing validated.
+func (l *Loader) Load(args []string, getenv func(string) string) (rest []string, mode Mode, err error) {
+	l.prepare()
+	line, err := l.parse(args)
+	if err != nil {
+		return nil, ModeRun, err
+	}
+	if line.mode == ModeHelp || line.mode == ModeVersion {
+		return line.rest, line.mode, nil
+	}
+	path := line.config
+	if path == "" {
+		path = getenv("RHEA_CONFIG")
+	}
+	if path != "" {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil, line.mode, fmt.Errorf("configuration: %w", err)
+		}
+		if err := applyFile(path, string(text), l.sections, l.known()); err != nil {
+			return nil, line.mode, err
+		}
+	}
+	for k := range l.keys() {
+		if text := getenv(k.env()); k.env() != "" && text != "" {
+			if err := k.setText(text); err != nil {
+				return nil, line.mode, fmt.Errorf("%s in the environment: %w", k.env(), err)
+			}
+		}
+	}
+	for _, set := range line.settings {
+		if err := set.key.setText(set.text); err != nil {
+			return nil, line.mode, fmt.Errorf("--%s: %w", set.key.flag(), err)
+		}
+	}
+	for _, s := range l.sections {
+		if err := s.validate(); err != nil {
+			return nil, line.mode, err
+		}
+	}
+	return line.rest, line.mode, nil
+}
+
+// prepare walks Config once, while it still holds the defaults.
+func (l *Loader) prepare() {
+	if l.sections != nil {
+		return
+	}
+	l.sections = sectionsOf(l.Config)
+	for _, s := range l.sections {
+		if s.name != "" && !slices.Contains(l.known(), s.name) {
+			panic("stage: section [" + s.name + "] is not listed in stage.Sections")
+		}
+	}
+}
+
+func (l *Loader) known() []string {
+	if l.Known == nil {
+		return Sections()
+	}
+	return l.Known
+}
+
+func (l *Loader) keys() func(yield func(*key) bool) {
+	return func(yield func(*key) bool) {
+		for _, s := range l.sections {
+			for _, k := range s.keys {
+				if !yield(k) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// commandLine is what the arguments say, before any of it is applied.
+type commandLine struct {
+	mode     Mode
+	config   string
+	settings []setting
+	rest     []string
+}
+
+type setting struct {
+	key  *key
+	text string
+}
+
+// parse reads --flag=value, --flag value, and --flag for a bool. Flags and other
+// arguments may be mixed; "--" ends the flags.
+func (l *Loader) parse(args []string) (commandLine, error) {
+	var line commandLine
+	for len(args) > 0 {
+		arg := args[0]
+		args = args[1:]
+		if arg == "--" {
+			line.rest = append(line.rest, args...)
+			break
+		}
+		if arg == "-h" {
+			arg = "--help"
+		}
+		if len(arg) < 2 || arg[0] != '-' {
+			line.rest = append(line.rest, arg)
+			continue
+		}
+		name, value, given := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
+		k := l.key(name)
+		if k == nil && !slices.Contains(builtinFlags[:], name) {
+			return line, fmt.Errorf("there is no flag %s; see --help", strings.SplitN(arg, "=", 2)[0])
+		}
+		takesValue := name == "config" || k != nil && k.value.Kind().String() != "bool"
+		switch {
+		case given && k == nil && name != "config":
+			return line, fmt.Errorf("--%s takes no value", name)
+		case !given && !takesValue:
+			value = "true"
+		case !given && (len(args) == 0 || strings.HasPrefix(args[0], "--")):
+			return line, fmt.Errorf("--%s needs a value", name)
+		case !given:
+			value, args = args[0], args[1:]
+		}
+		switch name {
+		case "config":
+			line.config = value
+		case "help":
+			line.mode = ModeHelp
+		case "version":
+			line.mode = max(line.mode, ModeVersion)
+		case "print-config":
+			line.mode = ModePrintConfig
+		default:
+			line.settings = append(line.settings, setting{k, value})
+		}
+	}
+	return line, nil
+}
+
+func (l *Loader) key(flag string) *key {
+	for k := range l.keys() {
+		if k.flag() == flag {
+			return k
+		}
+	}
+	return nil
+}

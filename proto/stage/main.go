@@ -1,0 +1,198 @@
+package stage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"rhea/proto/subject"
+)
+
+// Program is one of Rhea's daemons.
+type Program struct {
+	Name    string // of the binary: "rhea-gateway"
+	Stage   string // in logs and metrics: "gateway"
+	Version string
+	Doc     string // one paragraph for --help
+	// Config points to the program's struct of sections, holding the defaults;
+	// see Loader.Config. It is filled before Run is called.
+	Config any
+	// Run does the work until ctx ends, then drains and returns nil (or ctx's
+	// error, which counts as nil). When it fails it returns an error, and the
+	// process ends.
+	Run func(ctx context.Context, p Process) error
+}
+
+// Host is everything a process touches.
+type Host struct {
+	Args           []string // without the program's name
+	Getenv         func(string) string
+	Stdin          io.Reader // read only when supervised
+	Stdout, Stderr io.Writer
+	Signals        <-chan os.Signal // SIGINT and SIGTERM
+}
+
+// The exit codes of a program.
+const (
+	ExitOK      = 0
+	ExitFailure = 1
+	ExitUsage   = 2 // a bad command line or configuration
+)
+
+// SupervisedEnv is the variable that a supervisor sets to "1" to say that it
+// holds the other end of the program's standard input, so that the end of that
+// input means the end of the supervisor.
+const SupervisedEnv = "RHEA_SUPERVISED"
+
+// DrainConfig is section [stage].
+type DrainConfig struct {
+	Drain time.Duration `toml:"drain" help:"how long a stop may take before what is unfinished is abandoned"`
+}
+
+// Validate refuses a drain time that is not positive.
+func (c *DrainConfig) Validate() error {
+	if c.Drain <= 0 {
+		return fmt.Errorf("drain is %s: want more than 0", c.Drain)
+	}
+	return nil
+}
+
+// Common holds the sections that every program has.
+type Common struct {
+	Log     LogConfig     `toml:"log" help:"what is written to standard error"`
+	Metrics MetricsConfig `toml:"metrics" help:"Prometheus metrics, health and profiles over HTTP"`
+	Stage   DrainConfig   `toml:"stage" help:"the life of the process"`
+}
+
+// DefaultCommon returns the defaults of the sections that every program has.
+func DefaultCommon() Common {
+	return Common{
+		Log:   LogConfig{Level: "info", Format: "text"},
+		Stage: DrainConfig{Drain: 10 * time.Second},
+	}
+}
+
+// Main runs the program in this process and ends it. Panics are not caught: a
+// broken invariant is to be loud.
+func Main(p Program) {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	os.Exit(p.Start(Host{
+		Args: os.Args[1:], Getenv: os.Getenv,
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: signals,
+	}))
+}
+
+// Start runs the program on the given host and returns its exit code. The
+// process is stopped by the first signal or, when supervised, by the end of
+// standard input; then it has [stage] drain to finish, which a second signal cuts
+// short.
+//
+// When Start gives up on a drain, Run is still running: the caller is expected to
+// end the process. The goroutine that watches standard input lasts until that
+// ends.
+func (p Program) Start(h Host) int {
+	common := DefaultCommon()
+	loader := Loader{Name: p.Name, Doc: p.Doc, Config: []any{p.Config, &common}}
+	rest, mode, err := loader.Load(h.Args, h.Getenv)
+	if err == nil && len(rest) > 0 {
+		err = fmt.Errorf("%q is not a flag, and nothing else is expected; see --help", rest[0])
+	}
+	if err != nil {
+		fmt.Fprintf(h.Stderr, "%s: %v\n", p.Name, err)
+		return ExitUsage
+	}
+	if mode != ModeRun {
+		return p.describe(h, &loader, mode)
+	}
+	return p.live(h, common)
+}
+
+// describe answers the modes that end at once.
+func (p Program) describe(h Host, l *Loader, mode Mode) int {
+	var err error
+	switch mode {
+	case ModeHelp:
+		err = l.WriteHelp(h.Stdout)
+	case ModeVersion:
+		_, err = fmt.Fprintf(h.Stdout, "%s %s\n", p.Name, p.Version)
+	case ModePrintConfig:
+		err = l.WriteConfig(h.Stdout)
+	}
+	if err != nil {
+		fmt.Fprintf(h.Stderr, "%s: %v\n", p.Name, err)
+		return ExitFailure
+	}
+	return ExitOK
+}
+
+// live runs the program from its first log line to its last.
+func (p Program) live(h Host, common Common) int {
+	process := newProcess(h.Stderr, common.Log, p.Stage, newInstance())
+	log := process.Log
+	started := time.Now()
+	process.Metrics.GaugeFunc("uptime_seconds", "Seconds since the process started.",
+		func() float64 { return time.Since(started).Seconds() })
+	server, err := startMetrics(common.Metrics.Listen, process.shell, log)
+	if err != nil {
+		log.Error("cannot start", "err", err)
+		return ExitFailure
+	}
+	defer server.stop()
+	log.Info("started", "version", p.Version, "pid", os.Getpid())
+
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run(ctx, process) }()
+	orphaned := make(chan struct{})
+	if h.Getenv(SupervisedEnv) == "1" {
+		go func() {
+			_, _ = io.Copy(io.Discard, h.Stdin) // an error ends the input as well
+			close(orphaned)
+		}()
+	}
+
+	var overdue <-chan time.Time // nil until a stop is asked for
+	stop := func(why string) {
+		log.Info("stopping", "because", why, "drain", common.Stage.Drain)
+		cancel()
+		overdue = time.After(common.Stage.Drain)
+	}
+	for {
+		select {
+		case err := <-ended:
+			if err != nil && !(ctx.Err() != nil && errors.Is(err, context.Canceled)) {
+				log.Error("failed", "err", err)
+				return ExitFailure
+			}
+			log.Info("stopped", "after", time.Since(started).Round(time.Millisecond))
+			return ExitOK
+		case s := <-h.Signals:
+			if overdue != nil {
+				log.Error("gave up draining: second signal", "signal", s)
+				return ExitFailure
+			}
+			stop(s.String())
+		case <-orphaned:
+			orphaned = nil
+			if overdue == nil {
+				stop("the supervisor is gone")
+			}
+		case <-overdue:
+			log.Error("gave up draining: out of time", "drain", common.Stage.Drain)
+			return ExitFailure
+		}
+	}
+}
+
+// newInstance draws the identity of a run; 0 is nobody's.
+func newInstance() subject.Instance {
+	return subject.Instance(rand.Uint32N(1<<32-1) + 1)
+}

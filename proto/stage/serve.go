@@ -1,0 +1,125 @@
+package stage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// MetricsConfig is section [metrics].
+type MetricsConfig struct {
+	Listen string `toml:"listen" help:"address for /metrics, /healthz and /debug/pprof, such as 127.0.0.1:9100; empty: none. Not for the public"`
+}
+
+// Validate refuses what is not host:port.
+func (c *MetricsConfig) Validate() error {
+	if c.Listen == "" {
+		return nil
+	}
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		return fmt.Errorf("listen is %q: want host:port", c.Listen)
+	}
+	return nil
+}
+
+// metricsServer answers /metrics, /healthz and /debug/pprof for one process.
+type metricsServer struct {
+	http http.Server
+	done chan struct{}
+}
+
+// startMetrics listens on address until stop. It returns nil for an empty address.
+func startMetrics(address string, s *shell, log *slog.Logger) (*metricsServer, error) {
+	if address == "" {
+		return nil, nil
+	}
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("metrics: %w", err)
+	}
+	server := &metricsServer{
+		http: http.Server{Handler: s.handler(), ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 16 << 10},
+		done: make(chan struct{}),
+	}
+	go func() {
+		defer close(server.done)
+		if err := server.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("the metrics server ended", "err", err)
+		}
+	}()
+	log.Info("metrics", "listen", listener.Addr().String())
+	return server, nil
+}
+
+// stop gives requests under way a second, then cuts them.
+func (m *metricsServer) stop() {
+	if m == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if m.http.Shutdown(ctx) != nil {
+		_ = m.http.Close() // nothing is left to do about a listener that will not close
+	}
+	<-m.done
+}
+
+// handler is built once the process is; stages that join later are seen.
+func (s *shell) handler() http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), s,
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	mux := http.NewServeMux()
+	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
+	mux.HandleFunc("/healthz", s.healthz)
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return mux
+}
+
+// Describe implements prometheus.Collector; see Metrics.Describe.
+func (s *shell) Describe(chan<- *prometheus.Desc) {}
+
+// Collect implements prometheus.Collector over all stages of the process.
+func (s *shell) Collect(ch chan<- prometheus.Metric) {
+	s.mu.Lock()
+	sets := slices.Clone(s.sets)
+	s.mu.Unlock()
+	for _, m := range sets {
+		m.Collect(ch)
+	}
+}
+
+// healthz answers 200 and "ok", or 503 and a line for each failing check.
+func (s *shell) healthz(w http.ResponseWriter, _ *http.Request) {
+	s.mu.Lock()
+	checks := slices.Clone(s.checks)
+	s.mu.Unlock()
+	var failing strings.Builder
+	for _, c := range checks {
+		if err := c.check(); err != nil {
+			fmt.Fprintf(&failing, "%s: %v\n", c.name, err)
+		}
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if failing.Len() > 0 {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		fmt.Fprint(w, failing.String())
+		return
+	}
+	fmt.Fprintln(w, "ok")
+}
