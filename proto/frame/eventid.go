@@ -22,8 +22,8 @@ func EventIDOf(body []byte) (id string, ok bool) {
 		return "", false
 	}
 	for {
-		key, err := l.String()
-		if err != nil || !l.Take(':') {
+		key, err := l.Key()
+		if err != nil {
 			return "", false
 		}
 		if key == "id" {

@@ -85,12 +85,9 @@ func (p *eventParser) object() error {
 		return nil
 	}
 	for {
-		key, err := p.String()
+		key, err := p.Key()
 		if err != nil {
 			return fault("", err)
-		}
-		if !p.Take(':') {
-			return fault("", strictjson.ErrSyntax)
 		}
 		if err := p.member(key); err != nil {
 			return err

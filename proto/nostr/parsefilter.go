@@ -121,12 +121,9 @@ func (p *filterParser) filter() (Filter, error) {
 		return f, nil
 	}
 	for {
-		key, err := p.String()
+		key, err := p.Key()
 		if err != nil {
 			return f, fault("", err)
-		}
-		if !p.Take(':') {
-			return f, fault("", strictjson.ErrSyntax)
 		}
 		if err := p.member(&f, key); err != nil {
 			return f, err

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"strings"
 
 	"rhea/proto/nostr"
@@ -173,11 +172,4 @@ func (g *FilterGen) tagValue(e *nostr.Event, name string) (any, bool) {
 func (g *FilterGen) shift() int64 {
 	size := []int64{1, 2, 60, 86400, 365 * 86400}[g.rng.IntN(5)]
 	return g.rng.Int64N(2*size-1) - (size - 1)
-}
-
-// Shuffled returns the events in another order.
-func (g *FilterGen) Shuffled() []*nostr.Event {
-	events := slices.Clone(g.events)
-	g.rng.Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
-	return events
 }

@@ -89,6 +89,16 @@ func (l *Lexer) String() (string, error) {
 	return unsafe.String(unsafe.SliceData(raw), len(raw)), nil
 }
 
+// Key consumes the name of an object's member and the colon after it, and
+// returns the name as String does.
+func (l *Lexer) Key() (string, error) {
+	key, err := l.String()
+	if err == ErrNotString || err == nil && !l.Take(':') {
+		err = ErrSyntax
+	}
+	return key, err
+}
+
 // rawString consumes and fully checks a string and returns what stands
 // between its quotes.
 func (l *Lexer) rawString() (raw []byte, escaped bool, err error) {

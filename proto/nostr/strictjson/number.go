@@ -1,10 +1,5 @@
 package strictjson
 
-import "unsafe"
-
-// bytesOf views s as bytes that must not be written.
-func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
-
 // Number is what a JSON number is as an integer.
 type Number struct {
 	Int  int64 // the value when Form is Exact, otherwise 0

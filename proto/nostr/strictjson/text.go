@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"unicode/utf16"
 	"unicode/utf8"
+	"unsafe"
 )
 
 const (
@@ -173,3 +174,6 @@ func appendString(dst []byte, s string, valid bool) []byte {
 		rest = rest[1:]
 	}
 }
+
+// bytesOf views s as bytes that must not be written.
+func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
