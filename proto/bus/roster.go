@@ -16,11 +16,11 @@ import (
 )
 
 // The rhythm of announcements. A crash that nobody reports is noticed after
-// deadAfter of silence, which leaves room for four announcements to be lost or
-// late, and within the three seconds that the design allows.
+// deadAfter of silence, which leaves room for three announcements to be lost or
+// late, and is within the three seconds that the design allows.
 const (
 	announceEvery = 500 * time.Millisecond
-	deadAfter     = 2500 * time.Millisecond
+	deadAfter     = 2200 * time.Millisecond
 	settleTime    = 250 * time.Millisecond
 )
 
@@ -156,8 +156,10 @@ func (r *Roster) Run(ctx context.Context) error {
 		case <-settle.C:
 			close(r.settled)
 		case <-beat.C:
+			if err := r.bury(); err != nil {
+				return err
+			}
 			r.announce()
-			r.bury()
 		}
 	}
 }
@@ -256,12 +258,15 @@ func (r *Roster) conflict(m *relaypb.Member) error {
 	return nil
 }
 
-// bury forgets who has been silent for too long. What has arrived is heard first
-// (by the select in Run, which this beat shares), so a process that was itself
-// stopped for a while does not bury the living.
-func (r *Roster) bury() {
-	if r.inbox.Waiting() > 0 {
-		return
+// bury forgets who has been silent for too long. What has arrived is heard first,
+// so a process that was itself stopped for a while does not bury the living.
+func (r *Roster) bury() error {
+	select {
+	case msg := <-r.inbox.C():
+		if err := r.hear(msg); err != nil {
+			return err
+		}
+	default:
 	}
 	now, changed := time.Now(), false
 	for i, s := range r.seen {
@@ -274,6 +279,7 @@ func (r *Roster) bury() {
 	if changed {
 		r.publish()
 	}
+	return nil
 }
 
 func (r *Roster) publish() {
