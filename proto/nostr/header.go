@@ -214,7 +214,10 @@ func (h Header) D() TagValue {
 
 // Tags iterates over the indexed tags, names and first values, in the order
 // of the event. It does not allocate; the values alias the header.
-func (h Header) Tags() iter.Seq2[byte, TagValue] { return h.eachTag }
+func (h Header) Tags() iter.Seq2[byte, TagValue] {
+	// Small enough to be inlined, which keeps the closure off the heap.
+	return func(yield func(byte, TagValue) bool) { h.eachTag(yield) }
+}
 
 func (h Header) eachTag(yield func(byte, TagValue) bool) {
 	count, n := binary.Uvarint(h[offTags:])

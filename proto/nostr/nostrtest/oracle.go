@@ -1,8 +1,11 @@
 package nostrtest
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -24,34 +27,31 @@ func Oracle(events []*nostr.Event, filters []nostr.Filter) []*nostr.Event {
 // OracleJSON is Oracle for filters as a client wrote them. It panics when one
 // is not a filter.
 func OracleJSON(events []*nostr.Event, filters ...[]byte) []*nostr.Event {
-	sorted := slices.SortedFunc(slices.Values(events), newestFirst)
 	found := map[nostr.EventID]*nostr.Event{}
 	for _, text := range filters {
 		f := decode(text)
-		n := 0
-		for _, e := range sorted {
-			if (f.Limit == nil || n < *f.Limit) && f.matches(e) {
-				found[e.ID] = e
-				n++
+		var matched []*nostr.Event
+		for _, e := range events {
+			if f.matches(e) {
+				matched = append(matched, e)
 			}
 		}
+		slices.SortFunc(matched, newestFirst)
+		if f.Limit != nil && *f.Limit < len(matched) {
+			matched = matched[:*f.Limit]
+		}
+		for _, e := range matched {
+			found[e.ID] = e
+		}
 	}
-	var result []*nostr.Event
-	for _, e := range found {
-		result = append(result, e)
-	}
-	slices.SortFunc(result, newestFirst)
-	return result
+	return slices.SortedFunc(maps.Values(found), newestFirst)
 }
 
 func newestFirst(a, b *nostr.Event) int {
 	if a.CreatedAt != b.CreatedAt {
-		if a.CreatedAt > b.CreatedAt {
-			return -1
-		}
-		return 1
+		return cmp.Compare(b.CreatedAt, a.CreatedAt)
 	}
-	return strings.Compare(a.ID.String(), b.ID.String())
+	return bytes.Compare(a.ID[:], b.ID[:])
 }
 
 // plainFilter is a filter as encoding/json sees it.

@@ -39,6 +39,7 @@ func (g *EventGen) Event() *nostr.Event {
 		PubKey:    g.author(),
 		CreatedAt: g.start + g.rng.Int64N(100),
 		Kind:      g.kind(),
+		Tags:      []nostr.Tag{},
 		Content:   g.text(),
 	}
 	for range g.rng.IntN(6) {
