@@ -39,16 +39,15 @@ func (c Config) Validate() error {
 // dialTimeout bounds how long Dial waits for a NATS server that is not up yet.
 const dialTimeout = 30 * time.Second
 
-// Dial connects to NATS as the given stage, waiting up to 30 seconds for a server
+// Dial connects to NATS as the given instance of a stage, waiting up to 30 seconds for a server
 // that is not there yet. Once up, a Bus reconnects for ever by itself; what is in
 // flight meanwhile is lost, and what is sent meanwhile fails at once. Extra
 // options go to the client, e.g. nats.InProcessServer.
-func Dial(ctx context.Context, c Config, name string, log *slog.Logger, extra ...nats.Option) (*Bus, error) {
+func Dial(ctx context.Context, c Config, instance subject.Instance, name string, log *slog.Logger, extra ...nats.Option) (*Bus, error) {
 	space, err := subject.New(c.Prefix, c.Shards)
 	if err != nil {
 		return nil, err
 	}
-	instance := NewInstance()
 	var conns [3]*natsConn
 	for i, role := range []string{"in", "out", "control"} {
 		if conns[i], err = dial(ctx, c, fmt.Sprintf("%s %s %s", name, instance, role), log, extra); err != nil {

@@ -1,0 +1,54 @@
+package stage
+
+import (
+	"context"
+	"log/slog"
+	"runtime/debug"
+
+	"github.com/nats-io/nats.go"
+
+	"rhea/proto/bus"
+	"rhea/proto/limits"
+)
+
+// Env is what a stage's Run works with, whichever process it runs in.
+type Env struct {
+	Bus     *bus.Bus
+	Log     *slog.Logger
+	Metrics *Metrics
+	Limits  limits.Limits
+	Version string
+}
+
+// WithBus connects the process to the bus, calls run, and disconnects after it
+// has returned. Options go to the NATS client.
+func WithBus(ctx context.Context, p Process, c bus.Config, l limits.Limits, version string, run func(context.Context, Env) error, options ...nats.Option) error {
+	b, err := bus.Dial(ctx, c, p.Instance, p.Metrics.stage, p.Log, options...)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	p.Metrics.CounterFunc("bus_dropped", "Bus messages that found an inbox full.", func() float64 { return float64(b.Dropped()) })
+	p.Metrics.CounterFunc("bus_garbage", "Bus messages, or parts of them, that did not decode.", func() float64 { return float64(b.Garbage()) })
+	return run(ctx, Env{Bus: b, Log: p.Log, Metrics: p.Metrics, Limits: l, Version: version})
+}
+
+// version is set by the linker (make build); a build without it names the commit.
+var version string
+
+// Version returns what this build calls itself.
+func Version() string {
+	if version != "" {
+		return version
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "dev"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+			return "dev-" + s.Value[:12]
+		}
+	}
+	return "dev"
+}
