@@ -1,6 +1,7 @@
 package frame
 
 import (
+	"strings"
 	"unicode/utf8"
 
 	"rhea/proto/nostr"
@@ -171,5 +172,5 @@ func parseSub(l *strictjson.Lexer) (SubID, error) {
 	if s == "" || len(s) > MaxSubIDLength*utf8.UTFMax || utf8.RuneCountInString(s) > MaxSubIDLength {
 		return "", whyLength
 	}
-	return SubID([]byte(s)), nil
+	return SubID(strings.Clone(s)), nil
 }
