@@ -1,0 +1,158 @@
+package ingester
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"rhea/proto/bus"
+	"rhea/proto/relaypb"
+	"rhea/proto/schnorr"
+	"rhea/proto/stage"
+	"rhea/proto/subject"
+)
+
+// What one batch takes at the most. A batch is sent when its last signature is
+// verified, so the number of signatures bounds how long the first one waits.
+const (
+	batchMessages = 256
+	batchChecks   = 128
+	batchBytes    = 4 << 20
+)
+
+// How a stopping ingester hands its shards over, and how soon a subscription
+// that failed is tried again.
+const (
+	handOver       = 2 * time.Second
+	reconcileAgain = 500 * time.Millisecond
+)
+
+// Run is the stage: it serves the shards that fall to it until ctx ends, then
+// hands them over, finishes what waits and returns nil. It returns an error when
+// the process cannot be part of the deployment.
+func Run(ctx context.Context, cfg Config, env stage.Env) error {
+	if err := cfg.Validate(); err != nil {
+		return fmt.Errorf("ingester: %w", err)
+	}
+	return newIngester(cfg, env, schnorr.NewVerifier(cfg.AuthorKeys).Verify).run(ctx)
+}
+
+// ingester is the shell around the core; all fields belong to the loop.
+type ingester struct {
+	env     stage.Env
+	roster  *bus.Roster
+	inbox   *bus.Inbox[*relaypb.IngestInbox]
+	shards  *bus.Ownership
+	outbox  *bus.Outbox
+	core    *core
+	verify  verifier
+	workers int
+	metrics *metrics
+	retry   <-chan time.Time // after a Reconcile that failed
+}
+
+func newIngester(cfg Config, env stage.Env, verify verifier) *ingester {
+	in := &ingester{env: env, verify: verify, workers: cfg.verifiers(), metrics: newMetrics(env.Metrics)}
+	in.core = newCore(env.Limits, cfg.SeenEvents, in.metrics)
+	in.roster = bus.NewRoster(env.Bus, subject.Ingester, env.Version, func(m *relaypb.Member) {
+		m.Stats = env.Metrics.Snapshot()
+	})
+	in.inbox = bus.Listen(env.Bus, func() *relaypb.IngestInbox { return new(relaypb.IngestInbox) }, 0)
+	in.outbox = env.Bus.NewOutbox()
+	in.shards = bus.NewOwnership(env.Bus, in.roster, subject.Ingester, in.inbox, env.Bus.Space.Ingest)
+	env.Metrics.GaugeFunc("inbox_waiting", "Bus messages that wait to be read.", func() float64 { return float64(in.inbox.Waiting()) })
+	return in
+}
+
+// run drains in this order: announce the leave, go on serving until the
+// successors listen, stop listening, finish what waits, say goodbye (While).
+func (in *ingester) run(ctx context.Context) error {
+	return in.roster.While(ctx, func(ctx context.Context) error {
+		defer in.inbox.Close()
+		select {
+		case <-in.roster.Settled():
+		case <-ctx.Done():
+			return nil
+		}
+		changes := in.roster.Changes()
+		in.serve(ctx.Done(), changes, func() bool { return false })
+
+		in.roster.Leave()
+		late, cancel := context.WithTimeout(context.Background(), handOver)
+		defer cancel()
+		in.serve(late.Done(), changes, func() bool { return len(in.shards.Held()) == 0 || !in.shards.Successors() })
+		in.inbox.Close()
+		for in.inbox.Waiting() > 0 {
+			in.handle(<-in.inbox.C())
+		}
+		return nil
+	})
+}
+
+// serve is the loop. It ends when stop is closed or done reports true.
+func (in *ingester) serve(stop <-chan struct{}, changes <-chan struct{}, done func() bool) {
+	for !done() {
+		select {
+		case <-stop:
+			return
+		case <-changes:
+			in.reconcile()
+		case <-in.retry:
+			in.reconcile()
+		case msg := <-in.inbox.C():
+			in.handle(msg)
+		}
+	}
+}
+
+func (in *ingester) reconcile() {
+	gained, lost, err := in.shards.Reconcile()
+	if len(gained)+len(lost) > 0 {
+		in.env.Log.Info("shards", "gained", gained, "lost", lost, "held", len(in.shards.Held()))
+	}
+	in.retry = nil
+	if err != nil {
+		in.env.Log.Error("cannot listen on all shards, will try again", "err", err)
+		in.retry = time.After(reconcileAgain)
+	}
+}
+
+// handle makes a batch of first and what waits behind it.
+func (in *ingester) handle(first *bus.Message) {
+	now := time.Now().Unix()
+	in.take(first, now)
+	for n := 1; n < batchMessages && in.inbox.Waiting() > 0 && len(in.core.checks) < batchChecks && in.core.bytes < batchBytes; n++ {
+		in.take(<-in.inbox.C(), now)
+	}
+	verifyAll(in.verify, in.core.checks, in.workers)
+	for _, out := range in.core.finish() {
+		in.send(out)
+	}
+	if in.outbox.Flush() != nil {
+		in.metrics.unsent.Inc()
+	}
+}
+
+func (in *ingester) take(msg *bus.Message, now int64) {
+	in.inbox.Each(msg, func(m *relaypb.IngestInbox) {
+		switch body := m.Body.(type) {
+		case *relaypb.IngestInbox_Event:
+			in.core.take(body.Event, now)
+		default:
+			in.metrics.unknown.Inc()
+		}
+	})
+}
+
+func (in *ingester) send(out output) {
+	space := in.env.Bus.Space
+	var err error
+	if out.verdict != nil {
+		err = in.outbox.Send(space.Out(out.gateway), &relaypb.OutInbox{Body: &relaypb.OutInbox_Verdict{Verdict: out.verdict}})
+	} else {
+		err = in.outbox.Send(space.Write(), &relaypb.WriteInbox{Body: &relaypb.WriteInbox_Admitted{Admitted: out.admitted}})
+	}
+	if err != nil {
+		in.metrics.unsent.Inc()
+	}
+}

@@ -1,0 +1,43 @@
+package ingester
+
+import "rhea/proto/stage"
+
+// reason is a label of the metric refused.
+type reason int
+
+const (
+	reasonShape  reason = iota // not an event
+	reasonAuth                 // kind 22242
+	reasonID                   // the id is not the hash
+	reasonLimits               // of section [limits]
+	reasons
+)
+
+type metrics struct {
+	received *stage.Counter
+	admitted *stage.Counter
+	refused  [reasons]*stage.Counter
+	forged   *stage.Counter
+	checks   *stage.Counter
+	spared   *stage.Counter
+	unknown  *stage.Counter
+	unsent   *stage.Counter
+}
+
+func newMetrics(m *stage.Metrics) *metrics {
+	refused := func(label string) *stage.Counter {
+		return m.Counter("refused", "Events refused without asking the writer.", "reason", label)
+	}
+	return &metrics{
+		received: m.Counter("received", "Event frames received."),
+		admitted: m.Counter("admitted", "Events passed on to the writer as valid."),
+		refused: [reasons]*stage.Counter{
+			reasonShape: refused("shape"), reasonAuth: refused("auth"), reasonID: refused("id"), reasonLimits: refused("limits"),
+		},
+		forged:  m.Counter("forged", "Events with a bad signature."),
+		checks:  m.Counter("signature_checks", "Signatures verified."),
+		spared:  m.Counter("signature_checks_spared", "Events whose signature was known to be good, or was being verified for a copy."),
+		unknown: m.Counter("unknown", "Messages of a kind that this build does not know."),
+		unsent:  m.Counter("unsent", "Messages that the bus refused; the gateways send their events again."),
+	}
+}
