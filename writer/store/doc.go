@@ -1,0 +1,60 @@
+// Package store keeps the events of a relay: the log, in which every accepted
+// event has its place, and the indexes that lead into it. It is opened for
+// writing by one process only.
+//
+// It owns the layout of the database, the decision on each event that arrives
+// (new, duplicate, replaced, forged), the Seqs, and the scan that answers
+// filters. It refuses to know the bus, clients, policy and signatures: what it
+// is given has been checked, and its ids are believed.
+//
+// # Order and ownership
+//
+// One goroutine calls Commit; one, perhaps another, calls Wait for each Commit
+// in turn. Commit decides and hands its batch to Pebble, and so the next batch
+// can be decided while the disk still writes; Wait returns when it is written.
+// Decisions see everything committed. Readers see only what has been waited for:
+// a View is a snapshot taken right after a Commit, shown after its Wait.
+//
+//	goroutine    Commit 1 ── Commit 2 ──── Commit 3 ──
+//	disk               └─ fsync 1 ─┐└── fsync 2 ──┐
+//	goroutine                   Wait 1 → View 1  Wait 2 → View 2
+//
+// # Layout
+//
+// Format 1. Keys begin with the byte of their keyspace; numbers are big endian;
+// "order" is ^created_at (8 bytes), the first 8 bytes of the id, and the Seq (8
+// bytes), so that the keys of one value stand in the order of NIP-01: created_at
+// descending, then id ascending. Events that agree in created_at and these 8
+// bytes stand in the order of their Seqs; readers bring them into that of their
+// ids.
+//
+//	space  key after the first byte          value
+//	m      f                                 format version (4)
+//	m      i                                 identity of the store (8)
+//	m      s                                 head Seq (8), events (8), ephemeral entries dropped (8)
+//	l      Seq (8)                           removals, header, JSON (see below)
+//	i      id (32)                           Seq (8), created_at (8)
+//	a      order                             –
+//	p      pubkey (32), order                –
+//	k      kind (2), order                   –
+//	q      pubkey (32), kind (2), order      –
+//	t      name (1), tag value, order        –
+//	x      expiration (8), Seq (8)           –
+//	r      pubkey (32), kind (2), and for    Seq (8), created_at (8), id (32)
+//	       addressable kinds the d value
+//	e      Seq (8)                           committed at, Unix milliseconds (8), id (32)
+//	d u v  reserved: deletion tombstones (NIP-09), tag and kind, vanish tombstones (NIP-62)
+//
+// A tag value is one byte and what it announces: 0 to 32, that many bytes of the
+// value as it is; 0xfe, 32 bytes, the value being their 64 lowercase hex digits;
+// 0xff, the SHA-256 of any other value longer than 32 bytes. No two values have
+// the same form, no form is the beginning of another, and no key is longer than
+// 59 bytes.
+//
+// A log value is a uvarint number of removals, each a uvarint Seq and an id (32);
+// a uvarint length and the nostr.Header of that length; and the JSON. When an
+// event leaves the store, its entry goes too, except that one which itself lists
+// removals stays as a stub with that list: a follower, wherever it stands,
+// learns of every removal. Ephemeral events have an entry in l and a key in e for
+// a few minutes, and nothing else.
+package store

@@ -1,0 +1,67 @@
+package store
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"rhea/proto/relaypb"
+	"rhea/proto/subject"
+)
+
+// defaultLogBytes is what View.Log returns at most if it is not told.
+const defaultLogBytes = 1 << 20
+
+// entryOverhead is what an entry counts beyond its header and JSON, so that a
+// range of stubs is bounded too.
+const entryOverhead = 16
+
+// Log returns the log from a Seq on, as relaypb.Entries describes: at least one
+// entry if there is one, then as many as stay within maxBytes of headers, JSON
+// and removals (0: 1 MiB). from 0 is the same as 1. It fails for a range that
+// begins behind the view's head + 1: such a follower knows another store, or this
+// one before it lost something.
+func (v *View) Log(from subject.Seq, maxBytes int) (*relaypb.Entries, error) {
+	from = max(from, 1)
+	if from > v.seq+1 {
+		return nil, fmt.Errorf("log: %d is asked for, the store ends at %d", from, v.seq)
+	}
+	if maxBytes <= 0 {
+		maxBytes = defaultLogBytes
+	}
+	res := &relaypb.Entries{Store: v.s.id, From: uint64(from), Next: uint64(v.seq) + 1, Head: uint64(v.seq)}
+	o := within(spaceLog)
+	o.LowerBound = appendSeqKey(nil, spaceLog, from)
+	it, err := v.snap.NewIter(o)
+	if err != nil {
+		return nil, fmt.Errorf("log: %w", err)
+	}
+	defer it.Close()
+	size := 0
+	for ok := it.First(); ok; ok = it.Next() {
+		seq := subject.Seq(binary.BigEndian.Uint64(it.Key()[1:]))
+		b := it.Value()
+		size += len(b) + entryOverhead
+		if size > maxBytes && len(res.Entries) > 0 {
+			res.Next = uint64(seq)
+			break
+		}
+		value, err := decodeLogValue(append([]byte(nil), b...))
+		if err != nil {
+			return nil, fmt.Errorf("log: entry %d: %w", seq, err)
+		}
+		res.Entries = append(res.Entries, entryOf(seq, value))
+	}
+	if err := it.Error(); err != nil {
+		return nil, fmt.Errorf("log: %w", err)
+	}
+	return res, nil
+}
+
+// entryOf returns a log value as it goes out. It shares the memory of v.
+func entryOf(seq subject.Seq, v logValue) *relaypb.Entry {
+	e := &relaypb.Entry{Seq: uint64(seq), Header: v.header, Json: v.json}
+	for _, r := range v.removed {
+		e.Removed = append(e.Removed, &relaypb.Removed{Seq: uint64(r.seq), Id: r.id[:]})
+	}
+	return e
+}

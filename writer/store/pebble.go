@@ -1,0 +1,61 @@
+package store
+
+import (
+	"fmt"
+	"log/slog"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/sstable"
+)
+
+// pebbleOptions returns how Pebble is run. What differs from its defaults, and
+// why, stands here and nowhere else.
+func pebbleOptions(s *Store) *pebble.Options {
+	o := &pebble.Options{
+		FS:           s.opt.FS,
+		Lock:         s.lock,
+		CacheSize:    s.opt.CacheBytes,
+		MemTableSize: s.opt.MemTableBytes,
+		Logger:       pebbleLogger{s},
+		// The newest that Pebble 2.1 knows: columnar blocks make index keys, which
+		// share long prefixes, small and quick to search.
+		FormatMajorVersion: pebble.FormatTableFormatV6,
+		EventListener: &pebble.EventListener{
+			BackgroundError: func(err error) { s.fail(fmt.Errorf("store %s: %w", s.dir, err)) },
+		},
+	}
+	for i := range o.Levels {
+		l := &o.Levels[i]
+		// Every event that arrives is looked up by id, nearly always in vain.
+		l.FilterPolicy = bloom.FilterPolicy(10)
+		// Events compress across each other (keys of JSON, relay hints, pubkeys),
+		// so larger blocks than Pebble's 4 KiB pay.
+		l.BlockSize = 16 << 10
+		l.Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression }
+		if i >= len(o.Levels)-2 {
+			l.Compression = func() *sstable.CompressionProfile { return sstable.ZstdCompression }
+		}
+	}
+	return o
+}
+
+// pebbleLogger passes on what Pebble says. It calls Fatalf where it cannot go
+// on, a failed write of its WAL above all.
+type pebbleLogger struct{ s *Store }
+
+func (l pebbleLogger) log() *slog.Logger { return l.s.opt.Logger }
+
+func (l pebbleLogger) Infof(format string, args ...any) {
+	l.log().Debug(fmt.Sprintf(format, args...))
+}
+
+func (l pebbleLogger) Errorf(format string, args ...any) {
+	l.log().Error(fmt.Sprintf(format, args...))
+}
+
+func (l pebbleLogger) Fatalf(format string, args ...any) {
+	err := l.s.fail(fmt.Errorf("store %s: "+format, append([]any{l.s.dir}, args...)...))
+	l.log().Error(err.Error())
+	l.s.opt.Fatal(err)
+}

@@ -1,0 +1,160 @@
+package store
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"rhea/proto/nostr"
+	"rhea/proto/nostr/nostrtest"
+	"rhea/proto/subject"
+)
+
+// scanAll runs a query to its end in slices of random size.
+func scanAll(t testing.TB, s *Store, rng *rand.Rand, filters []nostr.Filter, ascending bool, between func()) [][]byte {
+	t.Helper()
+	req := ScanRequest{Filters: filters, Ascending: ascending, MaxTime: time.Hour}
+	var events [][]byte
+	for slices := 0; ; slices++ {
+		if rng != nil {
+			req.MaxBytes, req.MaxRows = 1+rng.IntN(20_000), 1+rng.IntN(500)
+		}
+		var res ScanResult
+		withView(t, s, func(v *View) {
+			var err error
+			if res, err = v.Scan(req); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if req.AsOf != 0 && res.AsOf != req.AsOf {
+			t.Fatalf("AsOf %d became %d", req.AsOf, res.AsOf)
+		}
+		events = append(events, res.Events...)
+		if res.Done != (len(res.Cursor) == 0) {
+			t.Fatalf("done %v with a cursor of %d bytes", res.Done, len(res.Cursor))
+		}
+		if res.Done {
+			return events
+		}
+		if slices > 100_000 {
+			t.Fatal("the query does not end")
+		}
+		req.Cursor, req.AsOf = res.Cursor, res.AsOf
+		if between != nil {
+			between()
+		}
+	}
+}
+
+// expect returns what a query must return, by nostrtest's oracle.
+func expect(events []*nostr.Event, filters []nostr.Filter, ascending bool) [][]byte {
+	var found []*nostr.Event
+	if !ascending {
+		found = nostrtest.Oracle(events, filters)
+	} else {
+		union := map[nostr.EventID]bool{}
+		for _, f := range filters {
+			limit := f.Limit
+			f.Limit = nostr.NoLimit
+			all := nostrtest.Oracle(events, []nostr.Filter{f})
+			if limit >= 0 && len(all) > limit {
+				all = all[len(all)-limit:]
+			}
+			for _, e := range all {
+				union[e.ID] = true
+			}
+		}
+		for _, e := range nostrtest.Oracle(events, []nostr.Filter{nostr.All()}) {
+			if union[e.ID] {
+				found = append(found, e)
+			}
+		}
+		slices.Reverse(found)
+	}
+	var lines [][]byte
+	for _, e := range found {
+		lines = append(lines, e.AppendJSON(nil))
+	}
+	return lines
+}
+
+func diff(t testing.TB, what string, got, want [][]byte) {
+	t.Helper()
+	if slices.EqualFunc(got, want, bytes.Equal) {
+		return
+	}
+	i := 0
+	for i < len(got) && i < len(want) && bytes.Equal(got[i], want[i]) {
+		i++
+	}
+	show := func(lines [][]byte) string {
+		if i < len(lines) {
+			return string(lines[i])
+		}
+		return "nothing"
+	}
+	t.Fatalf("%s: %d events, want %d; the first difference is at %d:\ngot  %s\nwant %s",
+		what, len(got), len(want), i, show(got), show(want))
+}
+
+// stored returns the events that are in a store, from its log.
+func stored(t testing.TB, s *Store) []*nostr.Event {
+	t.Helper()
+	var events []*nostr.Event
+	withView(t, s, func(v *View) {
+		for from := subject.Seq(1); from <= v.Seq(); {
+			r, err := v.Log(from, 10_000)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range r.Entries {
+				if len(e.Header) == 0 || nostr.Header(e.Header).Kind().IsEphemeral() {
+					continue
+				}
+				ev, err := nostr.ParseEvent(e.Json, nostr.EventLimits{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				ev.ID = nostr.Header(e.Header).ID()
+				events = append(events, ev)
+			}
+			from = subject.Seq(r.Next)
+		}
+	})
+	return events
+}
+
+func TestScanMatchesOracle(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	s := openMem(t, Options{})
+	load(t, s, nostrtest.Events(t))
+	checked(t, s)
+	events := stored(t, s)
+	gen := nostrtest.NewFilterGen(seed, events)
+	n := 1000
+	if testing.Short() {
+		n = 100
+	}
+	for range n {
+		filters := gen.Filters()
+		for _, ascending := range []bool{false, true} {
+			what := fmt.Sprintf("%s ascending=%v", filtersJSON(filters), ascending)
+			want := expect(events, filters, ascending)
+			diff(t, what, scanAll(t, s, nil, filters, ascending, nil), want)
+			diff(t, what+" in slices", scanAll(t, s, rng, filters, ascending, nil), want)
+		}
+	}
+}
+
+func filtersJSON(filters []nostr.Filter) []byte {
+	var b []byte
+	for i := range filters {
+		b = append(filters[i].AppendJSON(b), ' ')
+	}
+	return b
+}

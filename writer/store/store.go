@@ -1,0 +1,205 @@
+package store
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"rhea/proto/subject"
+)
+
+// formatVersion is the version of the layout in the package documentation. Any
+// change of it that an older build would misread takes a new number.
+const formatVersion uint32 = 1
+
+// The keys of the meta keyspace.
+var (
+	metaFormat = []byte{spaceMeta, 'f'} // uint32, big endian
+	metaID     = []byte{spaceMeta, 'i'} // uint64, big endian
+	metaState  = []byte{spaceMeta, 's'} // state
+)
+
+// Store is an open store. Commit, Expire, and Close are for one goroutine, Wait
+// for one (the same or another), everything else for any number.
+type Store struct {
+	opt  Options
+	dir  string
+	db   *pebble.DB
+	lock *pebble.Lock
+	id   uint64
+
+	w writer // of the goroutine that commits
+
+	committed uint64        // number of Commits made; of the goroutine that commits
+	waited    atomic.Uint64 // number of Commits waited for
+
+	viewMu sync.Mutex
+	view   *View // nil after Close
+
+	failure atomic.Pointer[error]
+}
+
+// Open opens the store in dir and creates it, and dir, if they are not there.
+// The errors are *InUseError, *FormatError, or come from the file system and
+// from Pebble.
+func Open(dir string, opt Options) (*Store, error) { return open(dir, opt, false) }
+
+func open(dir string, opt Options, readOnly bool) (_ *Store, err error) {
+	s := &Store{opt: opt.withDefaults(), dir: dir}
+	if !readOnly {
+		if err := s.opt.FS.MkdirAll(dir, 0o755); err != nil {
+			return nil, fmt.Errorf("store %s: %w", dir, err)
+		}
+	}
+	defer func() {
+		if err != nil {
+			s.release()
+		}
+	}()
+	if s.lock, err = pebble.LockDirectory(dir, s.opt.FS); err != nil {
+		// A file that cannot be made says so with a path, a lock that is held
+		// without one.
+		if _, ok := errors.AsType[*fs.PathError](err); ok {
+			return nil, fmt.Errorf("store %s: %w", dir, err)
+		}
+		return nil, &InUseError{Dir: dir}
+	}
+	po := pebbleOptions(s)
+	po.ReadOnly, po.ErrorIfNotExists = readOnly, readOnly
+	if s.db, err = pebble.Open(dir, po); err != nil {
+		return nil, fmt.Errorf("store %s: %w", dir, err)
+	}
+	if err := s.readMeta(readOnly); err != nil {
+		return nil, err
+	}
+	if err := s.w.open(s); err != nil {
+		return nil, fmt.Errorf("store %s: %w", dir, err)
+	}
+	s.view = &View{s: s, snap: s.db.NewSnapshot(), seq: s.w.head, refs: 1}
+	return s, nil
+}
+
+// readMeta checks the format and makes a new store of an empty database.
+func (s *Store) readMeta(readOnly bool) error {
+	b, err := s.get(metaFormat, 4)
+	if errors.Is(err, pebble.ErrNotFound) {
+		it, err := s.db.NewIter(nil)
+		if err != nil {
+			return fmt.Errorf("store %s: %w", s.dir, err)
+		}
+		empty := !it.First()
+		if err := it.Close(); err != nil {
+			return fmt.Errorf("store %s: %w", s.dir, err)
+		}
+		if !empty || readOnly {
+			return &FormatError{Dir: s.dir}
+		}
+		return s.create()
+	}
+	if err != nil {
+		return fmt.Errorf("store %s: format: %w", s.dir, err)
+	}
+	if v := binary.BigEndian.Uint32(b); v != formatVersion {
+		return &FormatError{Dir: s.dir, Found: v}
+	}
+	if b, err = s.get(metaID, 8); err != nil {
+		return fmt.Errorf("store %s: id: %w", s.dir, err)
+	}
+	s.id = binary.BigEndian.Uint64(b)
+	return nil
+}
+
+// get reads a small value of known length.
+func (s *Store) get(key []byte, size int) ([]byte, error) {
+	b, closer, err := s.db.Get(key)
+	if err != nil {
+		return nil, err
+	}
+	defer closer.Close()
+	if len(b) != size {
+		return nil, fmt.Errorf("key %q: %d bytes, want %d", key, len(b), size)
+	}
+	return append([]byte(nil), b...), nil
+}
+
+func (s *Store) create() error {
+	var id [8]byte
+	for s.id == 0 {
+		rand.Read(id[:])
+		s.id = binary.BigEndian.Uint64(id[:])
+	}
+	b := s.db.NewBatch()
+	defer b.Close()
+	err := errors.Join(
+		b.Set(metaFormat, binary.BigEndian.AppendUint32(nil, formatVersion), nil),
+		b.Set(metaID, id[:], nil),
+		b.Set(metaState, state{}.appendTo(nil), nil),
+		b.Commit(pebble.Sync),
+	)
+	if err != nil {
+		return fmt.Errorf("store %s: creating it: %w", s.dir, err)
+	}
+	return nil
+}
+
+// ID returns the identity of the store: random, not 0, given when it was made.
+// Seqs of stores with different identities do not compare.
+func (s *Store) ID() uint64 { return s.id }
+
+// Head returns the last Seq on disk.
+func (s *Store) Head() subject.Seq {
+	s.viewMu.Lock()
+	defer s.viewMu.Unlock()
+	if s.view == nil {
+		return 0
+	}
+	return s.view.seq
+}
+
+// fail makes every later Commit and Wait return err. The first failure stays.
+func (s *Store) fail(err error) error {
+	s.failure.CompareAndSwap(nil, &err)
+	return err
+}
+
+// Err returns why the store takes nothing more: a failed write, after which the
+// process has to end, or ErrClosed. It is nil for a store in order.
+func (s *Store) Err() error {
+	if p := s.failure.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// Close closes the store. Every Commit must have been waited for, and every View
+// closed; a View that is not makes Close return Pebble's complaint.
+func (s *Store) Close() error {
+	s.failure.CompareAndSwap(nil, new(ErrClosed))
+	s.viewMu.Lock()
+	v := s.view
+	s.view = nil
+	s.viewMu.Unlock()
+	var err error
+	if v != nil {
+		err = v.Close()
+	}
+	return errors.Join(err, s.release())
+}
+
+func (s *Store) release() (err error) {
+	if s.db != nil {
+		err = s.db.Close()
+		s.db = nil
+	}
+	if s.lock != nil {
+		err = errors.Join(err, s.lock.Close())
+		s.lock = nil
+	}
+	return err
+}

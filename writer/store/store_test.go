@@ -1,0 +1,279 @@
+package store
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"rhea/proto/nostr"
+	"rhea/proto/relaypb"
+	"rhea/proto/subject"
+)
+
+// openMem opens a store in memory that the test closes.
+func openMem(t testing.TB, opt Options) *Store {
+	t.Helper()
+	if opt.FS == nil {
+		opt.FS = vfs.NewMem()
+	}
+	s, err := Open("store", opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return s
+}
+
+func incomingOf(e *nostr.Event) Incoming {
+	return Incoming{Header: nostr.AppendHeader(nil, e), JSON: e.AppendJSON(nil)}
+}
+
+// commit commits and waits.
+func commit(t testing.TB, s *Store, batch ...Incoming) ([]Verdict, []*relaypb.Entry) {
+	t.Helper()
+	c, err := s.Commit(batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, head, err := c.Wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if head != s.Head() {
+		t.Fatalf("Wait says head %d, the view %d", head, s.Head())
+	}
+	return c.Verdicts, entries
+}
+
+// load commits events in batches.
+func load(t testing.TB, s *Store, events []*nostr.Event) {
+	t.Helper()
+	for len(events) > 0 {
+		n := min(len(events), 64)
+		var batch []Incoming
+		for _, e := range events[:n] {
+			batch = append(batch, incomingOf(e))
+		}
+		commit(t, s, batch...)
+		events = events[n:]
+	}
+}
+
+// withView calls f with the current view.
+func withView(t testing.TB, s *Store, f func(v *View)) {
+	t.Helper()
+	v, err := s.View()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f(v)
+	if err := v.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// checked runs the checker and wants nothing to be wrong.
+func checked(t testing.TB, s *Store) Report {
+	t.Helper()
+	var rep Report
+	withView(t, s, func(v *View) {
+		var err error
+		if rep, err = v.Check(); err != nil {
+			t.Fatal(err)
+		}
+	})
+	for _, p := range rep.Problems {
+		t.Error(p)
+	}
+	if len(rep.Problems) > 0 {
+		t.FailNow()
+	}
+	return rep
+}
+
+func TestSecondOpenerIsRefused(t *testing.T) {
+	for name, fs := range map[string]vfs.FS{"disk": vfs.Default, "memory": vfs.NewMem()} {
+		dir := t.TempDir() + "/deep/store"
+		s, err := Open(dir, Options{FS: fs})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = Open(dir, Options{FS: fs})
+		if _, ok := errors.AsType[*InUseError](err); !ok || !strings.Contains(err.Error(), dir+" is in use by another process") {
+			t.Errorf("%s: second Open: %v", name, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		if s, err = Open(dir, Options{FS: fs}); err != nil {
+			t.Fatalf("%s: Open after Close: %v", name, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestOpenSaysWhatIsWrong(t *testing.T) {
+	file := t.TempDir() + "/file"
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open(file, Options{})
+	if _, inUse := errors.AsType[*InUseError](err); err == nil || inUse {
+		t.Errorf("Open of a file: %v", err)
+	}
+}
+
+// plant writes keys into a database behind the store's back.
+func plant(t *testing.T, fs vfs.FS, keys ...[]byte) {
+	t.Helper()
+	db, err := pebble.Open("store", &pebble.Options{FS: fs, Logger: pebbleLogger{&Store{opt: Options{Logger: slog.New(slog.DiscardHandler)}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(keys); i += 2 {
+		if err := db.Set(keys[i], keys[i+1], pebble.Sync); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestUnknownFormatIsRefused(t *testing.T) {
+	fs := vfs.NewMem()
+	plant(t, fs, metaFormat, []byte{0, 0, 0, 7})
+	_, err := Open("store", Options{FS: fs})
+	if err == nil || err.Error() != "store store has format 7; this build knows format 1" {
+		t.Errorf("format 7: %v", err)
+	}
+	fs = vfs.NewMem()
+	plant(t, fs, []byte("someone"), []byte("else's"))
+	_, err = Open("store", Options{FS: fs})
+	if err == nil || !strings.Contains(err.Error(), "not one of Rhea's") {
+		t.Errorf("foreign database: %v", err)
+	}
+}
+
+func TestIdentityStays(t *testing.T) {
+	fs := vfs.NewMem()
+	s := openOnce(t, fs)
+	id := s.ID()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = openOnce(t, fs)
+	if id == 0 || s.ID() != id {
+		t.Errorf("identity %x, then %x", id, s.ID())
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if other := openMem(t, Options{}); other.ID() == id {
+		t.Error("two stores have one identity")
+	}
+}
+
+func openOnce(t *testing.T, fs vfs.FS) *Store {
+	t.Helper()
+	s, err := Open("store", Options{FS: fs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestReserveRefusesWritesOnly(t *testing.T) {
+	fs := vfs.NewMem()
+	s := openMem(t, Options{FS: fs, ReserveBytes: 1000})
+	a, b := made(1, 1, 100, "a"), made(2, 1, 101, "b")
+	commit(t, s, incomingOf(a))
+	fs.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 999})
+	verdicts, entries := commit(t, s, incomingOf(a), incomingOf(b))
+	for _, v := range verdicts {
+		if v.Outcome != relaypb.Outcome_ERROR || v.Text != "error: disk full" {
+			t.Errorf("verdict %v on a full disk", v)
+		}
+	}
+	if len(entries) > 0 || s.Head() != 1 || s.DiskOK() {
+		t.Errorf("entries %v, head %d, DiskOK %v on a full disk", entries, s.Head(), s.DiskOK())
+	}
+	withView(t, s, func(v *View) {
+		if res, err := v.Scan(ScanRequest{Filters: []nostr.Filter{nostr.All()}}); err != nil || len(res.Events) != 1 {
+			t.Errorf("scan on a full disk: %d events, %v", len(res.Events), err)
+		}
+	})
+	fs.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 1000})
+	if verdicts, _ := commit(t, s, incomingOf(b)); verdicts[0].Outcome != relaypb.Outcome_NEW {
+		t.Errorf("verdict %v when there is space again", verdicts[0])
+	}
+}
+
+// made makes up an event; its id says which it is and is not that of NIP-01.
+func made(n byte, kind nostr.Kind, at int64, content string, tags ...nostr.Tag) *nostr.Event {
+	return &nostr.Event{ID: nostr.EventID{n}, PubKey: nostr.PubKey{1}, CreatedAt: at, Kind: kind, Tags: tags, Content: content}
+}
+
+func TestReadersSeeOnlyWhatWasWaitedFor(t *testing.T) {
+	s := openMem(t, Options{})
+	c1, err := s.Commit([]Incoming{incomingOf(made(1, 1, 1, ""))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c2, err := s.Commit([]Incoming{incomingOf(made(1, 1, 1, "")), incomingOf(made(2, 1, 1, ""))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c2.Verdicts[0].Outcome != relaypb.Outcome_DUPLICATE {
+		t.Errorf("a commit does not see the one before: %v", c2.Verdicts)
+	}
+	want := func(head subject.Seq) {
+		t.Helper()
+		withView(t, s, func(v *View) {
+			res, err := v.Scan(ScanRequest{Filters: []nostr.Filter{nostr.All()}})
+			if err != nil || v.Seq() != head || len(res.Events) != int(head) || res.AsOf != head {
+				t.Errorf("view at %d with %d events as of %d (%v), want %d", v.Seq(), len(res.Events), res.AsOf, err, head)
+			}
+		})
+	}
+	want(0)
+	if _, _, err := c2.Wait(); err == nil {
+		t.Error("Wait out of order works")
+	}
+	if _, _, err := c1.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	want(1)
+	if entries, head, err := c2.Wait(); err != nil || head != 2 || len(entries) != 1 {
+		t.Errorf("second Wait: %v, head %d, %v", entries, head, err)
+	}
+	want(2)
+}
+
+func TestClosedStoreRefuses(t *testing.T) {
+	s := openOnce(t, vfs.NewMem())
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Commit(nil); !errors.Is(err, ErrClosed) {
+		t.Errorf("Commit: %v", err)
+	}
+	if _, err := s.View(); !errors.Is(err, ErrClosed) {
+		t.Errorf("View: %v", err)
+	}
+	if _, err := s.Expire(time.Now()); !errors.Is(err, ErrClosed) {
+		t.Errorf("Expire: %v", err)
+	}
+}
