@@ -2,6 +2,7 @@ package nostr
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 )
 
@@ -25,10 +26,23 @@ func (pk PubKey) String() string { return hex.EncodeToString(pk[:]) }
 func (s Sig) String() string { return hex.EncodeToString(s[:]) }
 
 // Compare orders ids as bytes, which is also the order of their hex.
-func (id EventID) Compare(other EventID) int { return bytes.Compare(id[:], other[:]) }
+func (id EventID) Compare(other EventID) int { return compare32(id[:], other[:]) }
 
 // Compare orders keys as bytes, which is also the order of their hex.
-func (pk PubKey) Compare(other PubKey) int { return bytes.Compare(pk[:], other[:]) }
+func (pk PubKey) Compare(other PubKey) int { return compare32(pk[:], other[:]) }
+
+// compare32 is bytes.Compare for 32 bytes that are mostly random: the first
+// eight decide.
+func compare32(a, b []byte) int {
+	x, y := binary.BigEndian.Uint64(a), binary.BigEndian.Uint64(b)
+	switch {
+	case x < y:
+		return -1
+	case x > y:
+		return 1
+	}
+	return bytes.Compare(a[8:], b[8:])
+}
 
 // ParseEventID reads exactly 64 lowercase hex digits.
 func ParseEventID(s string) (id EventID, err error) {

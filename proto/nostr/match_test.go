@@ -127,3 +127,35 @@ func longKey(rng *rand.Rand) (pk nostr.PubKey) {
 	}
 	return pk
 }
+
+// TestMatchLists searches lists of every small length for keys out of so few
+// that many agree in their first eight bytes.
+func TestMatchLists(t *testing.T) {
+	const seed = 3
+	t.Log("seed", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	key := func() (k [32]byte) {
+		k[7], k[8], k[31] = byte(rng.IntN(5)), byte(rng.IntN(3)), byte(rng.IntN(3))
+		return k
+	}
+	for length := range 60 {
+		f := nostr.Filter{IDs: []nostr.EventID{}}
+		g := nostr.Filter{Tags: []nostr.TagFilter{{Name: 'x'}, {Name: 'y'}}}
+		for range length {
+			k := key()
+			f.IDs = append(f.IDs, k)
+			g.Tags[0].Values = append(g.Tags[0].Values, nostr.PackedTagValue(k))
+			g.Tags[1].Values = append(g.Tags[1].Values, nostr.NewTagValue(string(k[:])))
+		}
+		f.Sort()
+		g.Sort()
+		for range 100 {
+			e := &nostr.Event{ID: key()}
+			e.Tags = []nostr.Tag{{"x", e.ID.String()}, {"y", string(e.ID[:])}}
+			h, want := nostr.AppendHeader(nil, e), slices.Contains(f.IDs, e.ID)
+			if f.Match(h) != want || g.Match(h) != want {
+				t.Fatalf("%s among %d: %t by ids, %t by tags, want %t", e.ID, length, f.Match(h), g.Match(h), want)
+			}
+		}
+	}
+}

@@ -1,7 +1,6 @@
 package nostr
 
 import (
-	"errors"
 	"math"
 
 	"rhea/proto/nostr/strictjson"
@@ -210,13 +209,15 @@ func (p *eventParser) tags() error {
 	return nil
 }
 
-// cut copies elems and returns the parts that end at ends.
+// cut copies elems, so that the scratch stays on the stack, and returns the
+// parts that end at ends.
 func cut(elems []string, ends []int32) []Tag {
-	elems = append(make([]string, 0, len(elems)), elems...)
+	kept := make([]string, len(elems))
+	copy(kept, elems)
 	tags := make([]Tag, len(ends))
 	start := int32(0)
 	for i, end := range ends {
-		tags[i] = elems[start:end:end]
+		tags[i] = kept[start:end:end]
 		start = end
 	}
 	return tags
@@ -225,8 +226,8 @@ func cut(elems []string, ends []int32) []Tag {
 // fault names the field at which err happened; what is not JSON at all is a
 // fault of the whole text.
 func fault(field string, err error) error {
-	var why strictjson.Error
-	if err == nil || !errors.As(err, &why) {
+	why, ok := err.(strictjson.Error)
+	if !ok {
 		return err
 	}
 	if why == strictjson.ErrSyntax {

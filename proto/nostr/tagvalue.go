@@ -66,16 +66,26 @@ func (v TagValue) Equal(other TagValue) bool { return v == other }
 // Compare orders values: packed ones first, then by bytes. It is a total
 // order, and not that of the texts.
 func (v TagValue) Compare(other TagValue) int {
-	if v.packed != other.packed {
-		if v.packed {
-			return -1
-		}
-		return 1
+	switch {
+	case v == other:
+		return 0
+	case v.less(&other):
+		return -1
 	}
-	return strings.Compare(v.raw, other.raw)
+	return 1
+}
+
+func (v *TagValue) less(other *TagValue) bool {
+	if v.packed != other.packed {
+		return v.packed
+	}
+	if v.packed {
+		return compare32(v.bytes(), other.bytes()) < 0
+	}
+	return v.raw < other.raw
 }
 
 // Clone returns a copy that shares no memory.
 func (v TagValue) Clone() TagValue { return TagValue{strings.Clone(v.raw), v.packed} }
 
-func (v TagValue) bytes() []byte { return unsafe.Slice(unsafe.StringData(v.raw), len(v.raw)) }
+func (v *TagValue) bytes() []byte { return unsafe.Slice(unsafe.StringData(v.raw), len(v.raw)) }
