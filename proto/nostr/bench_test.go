@@ -85,13 +85,18 @@ func BenchmarkAppendHeader(b *testing.B) {
 }
 
 func BenchmarkCheckHeader(b *testing.B) {
-	var dst []byte
-	benchmarkEvents(b, func(e *nostr.Event) {
-		dst = nostr.AppendHeader(dst[:0], e)
-		if _, err := nostr.CheckHeader(dst); err != nil {
+	var headers []nostr.Header
+	for _, e := range nostrtest.Events(b) {
+		headers = append(headers, nostr.AppendHeader(nil, e))
+	}
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		if _, err := nostr.CheckHeader(headers[i%len(headers)]); err != nil {
 			b.Fatal(err)
 		}
-	})
+		i++
+	}
 }
 
 func BenchmarkMatch(b *testing.B) {

@@ -16,13 +16,15 @@ import (
 	"rhea/proto/nostr/nostrtest"
 )
 
+// loneSurrogate finds half a pair in what pairs leaves of valid JSON.
+var (
+	pairs         = regexp.MustCompile(`\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}`)
+	loneSurrogate = regexp.MustCompile(`\\u[dD][89a-fA-F][0-9a-fA-F]{2}`)
+)
+
 // slowParse is a second opinion about what an event is, by encoding/json.
 func slowParse(b []byte) (*nostr.Event, bool) {
-	var (
-		pairs = regexp.MustCompile(`\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}`)
-		lone  = regexp.MustCompile(`\\u[dD][89a-fA-F][0-9a-fA-F]{2}`)
-	)
-	if !json.Valid(b) || !utf8.Valid(b) || lone.Match(pairs.ReplaceAll(b, nil)) {
+	if !json.Valid(b) || !utf8.Valid(b) || loneSurrogate.Match(pairs.ReplaceAll(b, nil)) {
 		return nil, false
 	}
 	members, ok := slowMembers(b)
@@ -75,7 +77,7 @@ func slowMembers(b []byte) (map[string]json.RawMessage, bool) {
 			return nil, false
 		}
 		name := key.(string)
-		if strings.Contains(known, " "+name+" ") && !strings.Contains(name, " ") && name != "" {
+		if strings.Contains(known, " "+name+" ") && name != "" && !strings.Contains(name, " ") {
 			if members[name] != nil {
 				return nil, false
 			}

@@ -6,7 +6,7 @@ import (
 	"rhea/proto/nostr/strictjson"
 )
 
-// EventLimits bound what ParseEvent accepts. Zero values mean the defaults.
+// EventLimits bound what ParseEvent accepts. Zero or less means the default.
 // The size in bytes is the business of whoever reads the frame; memory use is
 // linear in it.
 type EventLimits struct {
@@ -15,10 +15,10 @@ type EventLimits struct {
 }
 
 func (lim EventLimits) orDefaults() EventLimits {
-	if lim.MaxTags == 0 {
+	if lim.MaxTags <= 0 {
 		lim.MaxTags = 100_000
 	}
-	if lim.MaxNesting == 0 {
+	if lim.MaxNesting <= 0 {
 		lim.MaxNesting = 32
 	}
 	return lim

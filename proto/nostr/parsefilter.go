@@ -8,7 +8,7 @@ import (
 	"rhea/proto/nostr/strictjson"
 )
 
-// FilterLimits bound what ParseFilters accepts. Zero values mean the defaults.
+// FilterLimits bound what ParseFilters accepts. Zero or less means the default.
 type FilterLimits struct {
 	MaxFilters int // filters together; default 64
 	MaxValues  int // list values of all filters together, repetitions included; default 20,000
@@ -16,13 +16,13 @@ type FilterLimits struct {
 }
 
 func (lim FilterLimits) orDefaults() FilterLimits {
-	if lim.MaxFilters == 0 {
+	if lim.MaxFilters <= 0 {
 		lim.MaxFilters = 64
 	}
-	if lim.MaxValues == 0 {
+	if lim.MaxValues <= 0 {
 		lim.MaxValues = 20_000
 	}
-	if lim.MaxNesting == 0 {
+	if lim.MaxNesting <= 0 {
 		lim.MaxNesting = 8
 	}
 	return lim
