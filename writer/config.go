@@ -1,0 +1,63 @@
+package writer
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"rhea/proto/stage"
+)
+
+// Config is section [writer].
+type Config struct {
+	Dir           string         `toml:"dir" help:"directory of the store; made if it is not there"`
+	Cache         stage.ByteSize `toml:"cache" help:"memory for blocks of the store that were read"`
+	MemTable      stage.ByteSize `toml:"mem_table" help:"memory that commits fill before it is written to tables; twice this is used"`
+	DiskReserve   stage.ByteSize `toml:"disk_reserve" help:"free disk space below which events are refused; 0: none"`
+	EphemeralKeep time.Duration  `toml:"ephemeral_keep" help:"how long ephemeral events stay in the log, for monitors that are behind"`
+	ScanWorkers   int            `toml:"scan_workers" help:"slices of queries that are read at the same time; 0: one for each processor"`
+	ScanQueue     int            `toml:"scan_queue" help:"slices that wait for a reader; one more is refused as busy"`
+	ScanSlice     time.Duration  `toml:"scan_slice" help:"how long a slice of a query may take before others go first"`
+}
+
+// DefaultConfig suits a small machine; the store lies in ./rhea-data.
+func DefaultConfig() Config {
+	return Config{
+		Dir:           "rhea-data",
+		Cache:         64 << 20,
+		MemTable:      16 << 20,
+		DiskReserve:   256 << 20,
+		EphemeralKeep: 5 * time.Minute,
+		ScanQueue:     256,
+		ScanSlice:     20 * time.Millisecond,
+	}
+}
+
+// Validate reports the first setting out of its bounds.
+func (c Config) Validate() error {
+	switch {
+	case c.Dir == "":
+		return errors.New("dir: where is the store?")
+	case c.Cache < 1<<20 || c.Cache > 1<<40:
+		return fmt.Errorf("cache is %s: want 1MiB to 1TiB", c.Cache)
+	case c.MemTable < 1<<20 || c.MemTable > 1<<30:
+		return fmt.Errorf("mem_table is %s: want 1MiB to 1GiB", c.MemTable)
+	case c.EphemeralKeep < time.Second || c.EphemeralKeep > 24*time.Hour:
+		return fmt.Errorf("ephemeral_keep is %s: want 1s to 24h", c.EphemeralKeep)
+	case c.ScanWorkers < 0 || c.ScanWorkers > 1024:
+		return fmt.Errorf("scan_workers is %d: want 0 to 1024", c.ScanWorkers)
+	case c.ScanQueue < 1 || c.ScanQueue > 1<<16:
+		return fmt.Errorf("scan_queue is %d: want 1 to 65536", c.ScanQueue)
+	case c.ScanSlice < time.Millisecond || c.ScanSlice > 10*time.Second:
+		return fmt.Errorf("scan_slice is %s: want 1ms to 10s", c.ScanSlice)
+	}
+	return nil
+}
+
+func (c Config) scanWorkers() int {
+	if c.ScanWorkers == 0 {
+		return runtime.GOMAXPROCS(0)
+	}
+	return c.ScanWorkers
+}

@@ -1,0 +1,72 @@
+package writer
+
+import (
+	"rhea/proto/relaypb"
+	"rhea/proto/stage"
+)
+
+type metrics struct {
+	received  *stage.Counter
+	verdicts  map[relaypb.Outcome]*stage.Counter
+	malformed *stage.Counter
+	unknown   *stage.Counter
+	unsent    *stage.Counter
+
+	commits    *stage.Counter
+	commitSize *stage.Histogram
+	commitTime *stage.Histogram
+	committing *stage.Gauge
+	expired    *stage.Counter
+	diskFree   *stage.Gauge
+
+	scans       *stage.Counter
+	scanEvents  *stage.Counter
+	scanTime    *stage.Histogram
+	fetches     *stage.Counter
+	busyScans   *stage.Counter
+	busyFetches *stage.Counter
+	badRequests *stage.Counter
+}
+
+func newMetrics(m *stage.Metrics) *metrics {
+	verdict := func(outcome string) *stage.Counter {
+		return m.Counter("verdicts", "Verdicts given.", "outcome", outcome)
+	}
+	seconds := []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5}
+	return &metrics{
+		received: m.Counter("received", "Admitted events received."),
+		verdicts: map[relaypb.Outcome]*stage.Counter{
+			relaypb.Outcome_NEW:       verdict("new"),
+			relaypb.Outcome_DUPLICATE: verdict("duplicate"),
+			relaypb.Outcome_EPHEMERAL: verdict("ephemeral"),
+			relaypb.Outcome_REPLACED:  verdict("replaced"),
+			relaypb.Outcome_INVALID:   verdict("invalid"),
+			relaypb.Outcome_BLOCKED:   verdict("blocked"),
+			relaypb.Outcome_ERROR:     verdict("error"),
+		},
+		malformed: m.Counter("malformed", "Admitted events that no ingester should have sent."),
+		unknown:   m.Counter("unknown", "Messages of a kind that this build does not know."),
+		unsent:    m.Counter("unsent", "Messages that the bus refused."),
+
+		commits:    m.Counter("commits", "Commits on disk."),
+		commitSize: m.Histogram("commit_events", "Events decided in one commit.", []float64{1, 2, 4, 8, 16, 32, 64, 128, 256, 512}),
+		commitTime: m.Histogram("commit_seconds", "Time from a commit's decision to its verdicts.", seconds),
+		committing: m.Gauge("commits_waiting", "Commits that wait for the disk."),
+		expired:    m.Counter("expire_runs", "Runs of the expiry of ephemeral log entries."),
+		diskFree:   m.Gauge("disk_free_bytes", "Free space on the store's file system."),
+
+		scans:       m.Counter("scans", "Slices of queries served."),
+		scanEvents:  m.Counter("scan_events", "Events in the slices served."),
+		scanTime:    m.Histogram("scan_seconds", "Time to read a slice.", seconds),
+		fetches:     m.Counter("log_fetches", "Ranges of the log served."),
+		busyScans:   m.Counter("busy", "Requests refused because the queue was full.", "inbox", "scan"),
+		busyFetches: m.Counter("busy", "Requests refused because the queue was full.", "inbox", "log.fetch"),
+		badRequests: m.Counter("bad_requests", "Requests that cannot be served as they stand."),
+	}
+}
+
+func (m *metrics) verdict(o relaypb.Outcome) {
+	if c := m.verdicts[o]; c != nil {
+		c.Inc()
+	}
+}

@@ -1,0 +1,60 @@
+package writer
+
+import (
+	"errors"
+	"time"
+
+	"rhea/proto/nostr"
+	"rhea/proto/relaypb"
+	"rhea/proto/subject"
+	"rhea/writer/store"
+)
+
+// maxReply bounds the events in a reply, in bytes; one event may go beyond it,
+// so that a reply with an event of the largest size still fits on the bus.
+const maxReply = 256 << 10
+
+// scanLimits are the most that any deployment allows in a REQ: what is asked
+// here has passed the limits of this one.
+func scanLimits() nostr.FilterLimits {
+	return nostr.FilterLimits{MaxFilters: 1000, MaxValues: 1_000_000}
+}
+
+// scan serves one slice of a query.
+func (r *readers) scan(ask *relaypb.Scan) *relaypb.ScanReply {
+	filters, err := nostr.ParseFilters(ask.Filters, scanLimits())
+	if err != nil {
+		r.metrics.badRequests.Inc()
+		return &relaypb.ScanReply{Error: nostr.Invalid.Text(err.Error())}
+	}
+	view, err := r.store.View()
+	if err != nil {
+		return &relaypb.ScanReply{Error: nostr.Failed.Text("the writer is stopping")}
+	}
+	defer r.closeView(view)
+	start := time.Now()
+	res, err := view.Scan(store.ScanRequest{
+		Filters: filters, Cursor: ask.Cursor, AsOf: subject.Seq(ask.AsOf), Ascending: ask.Ascending,
+		MaxBytes: clampReply(ask.MaxBytes), MaxTime: r.slice,
+	})
+	switch {
+	case errors.Is(err, store.ErrCursor), errors.Is(err, store.ErrBehind):
+		r.metrics.badRequests.Inc()
+		return &relaypb.ScanReply{Error: nostr.Failed.Text(err.Error())}
+	case err != nil:
+		r.log.Error("a scan failed", "filters", len(filters), "err", err)
+		return &relaypb.ScanReply{Error: nostr.Failed.Text("the store could not be read")}
+	}
+	r.metrics.scans.Inc()
+	r.metrics.scanEvents.Add(len(res.Events))
+	r.metrics.scanTime.Observe(time.Since(start).Seconds())
+	return &relaypb.ScanReply{AsOf: uint64(res.AsOf), Events: res.Events, Cursor: res.Cursor, Done: res.Done}
+}
+
+// clampReply returns how many bytes a reply may hold when so many are asked for.
+func clampReply(asked uint32) int {
+	if asked == 0 || asked > maxReply {
+		return maxReply
+	}
+	return int(asked)
+}

@@ -1,0 +1,259 @@
+package writer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"rhea/proto/bus"
+	"rhea/proto/relaypb"
+	"rhea/proto/stage"
+	"rhea/proto/subject"
+	"rhea/writer/store"
+)
+
+// housekeeping is the rhythm of what need not be done for every commit.
+const housekeeping = time.Second
+
+// expireRounds bounds how often Expire is called in one round of housekeeping:
+// 4,000 ephemeral events a second leave the log as fast as they came.
+const expireRounds = 4
+
+// Run is the stage: it opens the store and serves it until ctx ends, then
+// answers what waits, closes the store and returns nil. It returns an error when
+// another writer is on the bus, when the store cannot be opened, and at once when
+// the store fails.
+func Run(ctx context.Context, cfg Config, env stage.Env) error {
+	if err := cfg.Validate(); err != nil {
+		return fmt.Errorf("writer: %w", err)
+	}
+	return newWriter(cfg, env, vfs.Default).run(ctx)
+}
+
+// writer is the goroutine decide and what it wires up.
+type writer struct {
+	cfg     Config
+	env     stage.Env
+	fs      vfs.FS
+	metrics *metrics
+	roster  *bus.Roster
+	inbox   *bus.Inbox[*relaypb.WriteInbox]
+
+	// For the announcements, which another goroutine makes; 0 until the store is
+	// open.
+	storeID, head atomic.Uint64
+
+	store  *store.Store
+	syncer *syncer
+	ahead  int // commits that wait for the disk
+	diskOK bool
+}
+
+func newWriter(cfg Config, env stage.Env, fs vfs.FS) *writer {
+	w := &writer{cfg: cfg, env: env, fs: fs, metrics: newMetrics(env.Metrics), diskOK: true}
+	w.roster = bus.NewRoster(env.Bus, subject.Writer, env.Version, func(m *relaypb.Member) {
+		m.Store, m.Seq = w.storeID.Load(), w.head.Load()
+		m.Stats = env.Metrics.Snapshot()
+	})
+	w.inbox = bus.Listen(env.Bus, func() *relaypb.WriteInbox { return new(relaypb.WriteInbox) }, 0)
+	env.Metrics.GaugeFunc("inbox_waiting", "Bus messages that wait to be read.", func() float64 { return float64(w.inbox.Waiting()) })
+	env.Metrics.GaugeFunc("seq", "The last Seq on disk.", func() float64 { return float64(w.head.Load()) })
+	return w
+}
+
+// run listens on write before anybody can know of this writer, because gateways
+// send again what is unanswered as soon as they do.
+func (w *writer) run(ctx context.Context) error {
+	if err := w.inbox.Add(w.env.Bus.Space.Write()); err != nil {
+		return fmt.Errorf("writer: %w", err)
+	}
+	defer w.inbox.Close()
+	err := w.roster.While(ctx, func(ctx context.Context) error {
+		if err := awaitRival(ctx, w.roster, w.env.Bus.Instance); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		return w.serve(ctx)
+	})
+	if err != nil {
+		return fmt.Errorf("writer: %w", err)
+	}
+	return nil
+}
+
+// serve drains in this order: announce the leave, stop listening, decide what
+// waits, wait for the disk and answer, stop the readers, close the store.
+func (w *writer) serve(ctx context.Context) error {
+	if err := w.open(); err != nil {
+		return err
+	}
+	w.syncer = newSyncer(w.env, w.store.ID(), w.metrics, &w.head)
+	go w.syncer.run()
+	readers, err := startReaders(w.env, w.cfg, w.store, w.metrics)
+	if err == nil {
+		w.roster.Announce()
+		err = w.decide(ctx)
+	}
+
+	w.roster.Leave()
+	w.inbox.Close()
+	for err == nil && w.inbox.Waiting() > 0 {
+		if w.ahead == commitsAhead {
+			<-w.syncer.freed
+			w.ahead--
+		}
+		err = w.commit(<-w.inbox.C())
+	}
+	close(w.syncer.commits)
+	<-w.syncer.done
+	if err == nil {
+		select {
+		case err = <-w.syncer.failed:
+		default:
+		}
+	}
+	if readers != nil {
+		readers.stop()
+	}
+	if err != nil {
+		// A store that failed is left as it is: its files are right, and closing it
+		// would write to it.
+		return errors.Join(err, w.closeHealthy())
+	}
+	return w.store.Close()
+}
+
+func (w *writer) closeHealthy() error {
+	if w.store.Err() != nil {
+		return nil
+	}
+	return w.store.Close()
+}
+
+func (w *writer) open() error {
+	reserve := int64(w.cfg.DiskReserve)
+	if reserve == 0 {
+		reserve = -1
+	}
+	st, err := store.Open(w.cfg.Dir, store.Options{
+		FS: w.fs, CacheBytes: int64(w.cfg.Cache), MemTableBytes: uint64(w.cfg.MemTable),
+		ReserveBytes: reserve, EphemeralKeep: w.cfg.EphemeralKeep, Logger: w.env.Log,
+	})
+	if err != nil {
+		return err
+	}
+	w.store = st
+	w.head.Store(uint64(st.Head()))
+	w.storeID.Store(st.ID())
+	w.env.Log.Info("the store is open", "dir", w.cfg.Dir, "store", fmt.Sprintf("%016x", st.ID()), "seq", st.Head())
+	return nil
+}
+
+// decide is the loop that owns the committing side of the store. It returns nil
+// when ctx ends.
+func (w *writer) decide(ctx context.Context) error {
+	changes := w.roster.Changes()
+	tick := time.NewTicker(housekeeping)
+	defer tick.Stop()
+	w.checkDisk()
+	for {
+		intake := w.inbox.C()
+		if w.ahead == commitsAhead {
+			intake = nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-w.syncer.failed:
+			return err
+		case <-w.syncer.freed:
+			w.ahead--
+			w.metrics.committing.Set(int64(w.ahead))
+		case <-changes:
+			// A second writer found its way onto the bus, perhaps because a network
+			// was cut in two for a while. The younger gives way.
+			if m := rival(w.roster.View(), w.env.Bus.Instance); m != nil && older(m, w.roster.View().Member(w.env.Bus.Instance)) {
+				return rivalError(m)
+			}
+		case <-tick.C:
+			if err := w.keepHouse(); err != nil {
+				return err
+			}
+		case msg := <-intake:
+			if err := w.commit(msg); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// commit makes one commit of first and what waits behind it.
+func (w *writer) commit(first *bus.Message) error {
+	var b batch
+	w.take(&b, first)
+	for !b.full() && w.inbox.Waiting() > 0 {
+		w.take(&b, <-w.inbox.C())
+	}
+	if len(b.asked) == 0 {
+		return nil
+	}
+	at := time.Now()
+	c, err := w.store.Commit(b.incoming)
+	if err != nil {
+		return err
+	}
+	w.ahead++
+	w.metrics.committing.Set(int64(w.ahead))
+	w.syncer.commits <- committed{commit: c, asked: b.asked, at: at} // has room for commitsAhead
+	return nil
+}
+
+func (w *writer) take(b *batch, msg *bus.Message) {
+	w.inbox.Each(msg, func(m *relaypb.WriteInbox) {
+		switch body := m.Body.(type) {
+		case *relaypb.WriteInbox_Admitted:
+			w.metrics.received.Inc()
+			if !b.add(body.Admitted) {
+				w.metrics.malformed.Inc()
+			}
+		default:
+			w.metrics.unknown.Inc()
+		}
+	})
+}
+
+// keepHouse drops what has expired and looks after the disk.
+func (w *writer) keepHouse() error {
+	w.checkDisk()
+	for range expireRounds {
+		w.metrics.expired.Inc()
+		more, err := w.store.Expire(time.Now())
+		if err != nil {
+			return err
+		}
+		if !more {
+			break
+		}
+	}
+	return w.store.Err()
+}
+
+func (w *writer) checkDisk() {
+	if usage, err := w.fs.GetDiskUsage(w.cfg.Dir); err == nil {
+		w.metrics.diskFree.Set(int64(usage.AvailBytes))
+	}
+	ok := w.store.DiskOK()
+	switch {
+	case ok && !w.diskOK:
+		w.env.Log.Info("the disk has room again, events are taken", "dir", w.cfg.Dir)
+	case !ok && w.diskOK:
+		w.env.Log.Error("the disk is nearly full, events are refused", "dir", w.cfg.Dir, "free", w.metrics.diskFree.Value(), "reserve", w.cfg.DiskReserve)
+	}
+	w.diskOK = ok
+}
