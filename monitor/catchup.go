@@ -1,0 +1,105 @@
+package monitor
+
+import (
+	"time"
+
+	"rhea/proto/relaypb"
+	"rhea/proto/subject"
+)
+
+// fetch asks for the log from a Seq on, of the history that was current then.
+type fetch struct {
+	from subject.Seq
+}
+
+// settle brings the waiting watches forward: those that the window reaches back
+// to are served from it, confirmed and live; for the others a range of the log is
+// fetched, one at a time, for the oldest and whoever else it serves.
+func (c *core) settle() {
+	if !c.known || len(c.waiting) == 0 {
+		return
+	}
+	var ready []*watch
+	left := c.waiting[:0]
+	for _, w := range c.waiting {
+		switch {
+		case w.state == gone:
+		case c.window.covers(w.after):
+			ready = append(ready, w)
+		default:
+			left = append(left, w)
+		}
+	}
+	clear(c.waiting[len(left):])
+	c.waiting = left
+	if len(ready) > 0 {
+		c.serve(ready, c.window.behind(least(ready)))
+		for _, w := range ready {
+			w.after = max(w.after, c.position())
+			c.join(w)
+			c.confirm(w)
+		}
+		c.metrics.caughtUp.Add(len(ready))
+	}
+}
+
+// nextFetch says what to fetch now, if anything.
+func (c *core) nextFetch() *fetch {
+	if c.fetching != nil || len(c.waiting) == 0 || !c.known {
+		return nil
+	}
+	c.fetching = &fetch{from: c.waiting[0].after + 1}
+	c.metrics.fetches.Inc()
+	return c.fetching
+}
+
+// fetched takes the answer to a fetch and serves the waiting watches from it. An
+// answer that does not get on, or is of another history than the follower's, is
+// dropped: the next flush asks again.
+func (c *core) fetched(now time.Time, f *fetch, e *relaypb.Entries) {
+	c.now = now
+	if f != c.fetching {
+		return
+	}
+	c.fetching = nil
+	from, next := f.from, subject.Seq(e.Next)
+	if e.Store != c.store || next <= from {
+		c.metrics.staleFetches.Inc()
+		return
+	}
+	var group []*watch
+	for _, w := range c.waiting {
+		if w.state == waiting && w.after+1 >= from && w.after+1 < next {
+			group = append(group, w)
+		}
+	}
+	if len(group) == 0 {
+		return
+	}
+	c.serve(group, c.commits(e))
+	for _, w := range group {
+		w.after = next - 1
+	}
+}
+
+// serve delivers commits, ascending, to the watches of a group that want them.
+func (c *core) serve(group []*watch, commits []commit) {
+	for _, e := range commits {
+		if c.expired(e) {
+			continue
+		}
+		for _, w := range group {
+			if e.seq > w.after && w.matches(e.header) {
+				c.deliver(w, e)
+			}
+		}
+	}
+}
+
+func least(group []*watch) subject.Seq {
+	after := group[0].after
+	for _, w := range group {
+		after = min(after, w.after)
+	}
+	return after
+}

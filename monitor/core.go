@@ -1,0 +1,166 @@
+package monitor
+
+import (
+	"time"
+
+	"rhea/proto/nostr"
+	"rhea/proto/relaypb"
+	"rhea/proto/subject"
+)
+
+// core is the state of the stage and all of its decisions. It belongs to one
+// goroutine, knows neither bus nor clock, and never blocks: what it is told comes
+// in by its methods, what it has to say is collected until flush.
+type core struct {
+	self    subject.Instance
+	cfg     Config
+	shardOf func(subject.ConnID) subject.Shard
+	limits  nostr.FilterLimits
+	metrics *metrics
+	now     time.Time // of the message in hand
+
+	// The log. Until the follower has told the position nothing is known.
+	known  bool
+	store  uint64
+	window window
+
+	index   *index
+	filters map[filterSum]*liveFilter
+	bytes   int // of filters
+	scratch []byte
+
+	gateways map[subject.Instance]*gateway
+	watches  int // of all gateways
+	shards   shards
+
+	waiting  []*watch // not served up to the position yet, oldest first
+	fetching *fetch   // the range that was asked for; nil when none is
+	talking  []*gateway
+}
+
+// outputs is what the core has to say.
+type outputs struct {
+	deliveries []delivery
+	fetch      *fetch // to be answered with fetched
+}
+
+// delivery is a message for one gateway.
+type delivery struct {
+	to  subject.Instance
+	msg *relaypb.Deliveries
+}
+
+func newCore(self subject.Instance, cfg Config, limits nostr.FilterLimits, shardOf func(subject.ConnID) subject.Shard, m *metrics) *core {
+	return &core{
+		self: self, cfg: cfg, shardOf: shardOf, limits: limits, metrics: m,
+		window: window{maxBytes: int(cfg.WindowBytes), maxCount: cfg.WindowEntries},
+		index:  newIndex(), filters: make(map[filterSum]*liveFilter),
+		gateways: make(map[subject.Instance]*gateway),
+		shards:   shards{held: make(map[subject.Shard]bool), lost: make(map[subject.Shard]time.Time)},
+	}
+}
+
+// position is the last Seq of the log that has been matched.
+func (c *core) position() subject.Seq {
+	if c.window.next == 0 {
+		return 0
+	}
+	return c.window.next - 1
+}
+
+// handle takes a message of the inbox.
+func (c *core) handle(now time.Time, m *relaypb.SubInbox) {
+	c.now = now
+	switch body := m.Body.(type) {
+	case *relaypb.SubInbox_Watch:
+		c.watch(body.Watch)
+	case *relaypb.SubInbox_Unwatch:
+		c.unwatch(body.Unwatch)
+	default:
+		c.metrics.garbage.Inc()
+	}
+}
+
+// follow takes the next batch of the log and matches it.
+func (c *core) follow(now time.Time, e *relaypb.Entries) {
+	c.now = now
+	if e.Next < e.From {
+		c.metrics.garbage.Inc()
+		return
+	}
+	from := subject.Seq(e.From)
+	if !c.known || e.Store != c.store || from != c.window.next {
+		c.restart(e.Store, from)
+	}
+	for _, entry := range c.commits(e) {
+		c.window.push(entry)
+		c.match(entry)
+	}
+	c.window.advance(subject.Seq(e.Next))
+}
+
+// restart begins another history of the log at a position. The watches stay; what
+// they have seen of the old history says nothing about the new one.
+func (c *core) restart(store uint64, next subject.Seq) {
+	if c.known {
+		c.metrics.restarts.Inc()
+		for _, gw := range c.gateways {
+			gw.said = min(gw.said, before(next))
+			for _, w := range gw.watches {
+				w.after = min(w.after, before(next))
+			}
+		}
+	}
+	c.known, c.store = true, store
+	c.fetching = nil
+	c.window.reset(next)
+}
+
+func before(next subject.Seq) subject.Seq {
+	if next == 0 {
+		return 0
+	}
+	return next - 1
+}
+
+// commits checks a batch and returns its events.
+func (c *core) commits(e *relaypb.Entries) []commit {
+	list := make([]commit, 0, len(e.Entries))
+	last := e.From
+	for _, entry := range e.Entries {
+		if len(entry.Header) == 0 {
+			continue // a removal: nothing to tell a client
+		}
+		h, err := nostr.CheckHeader(entry.Header)
+		if err != nil || entry.Seq < last || entry.Seq >= e.Next {
+			c.metrics.garbage.Inc()
+			continue
+		}
+		last = entry.Seq + 1
+		list = append(list, commit{subject.Seq(entry.Seq), h, entry.Json})
+	}
+	return list
+}
+
+// match delivers a commit to the live watches that want it.
+func (c *core) match(e commit) {
+	c.metrics.commits.Inc()
+	if c.expired(e) {
+		return
+	}
+	c.index.match(e.header, func(f *liveFilter) {
+		for _, w := range f.watches {
+			if w.round == c.index.round || e.seq <= w.after {
+				continue // by another of its filters, or before its time
+			}
+			w.round = c.index.round
+			c.deliver(w, e)
+		}
+	})
+}
+
+// expired says whether a commit is past its expiration (NIP-40).
+func (c *core) expired(e commit) bool {
+	at := e.header.Expiration()
+	return at != 0 && at <= c.now.Unix()
+}

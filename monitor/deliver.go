@@ -1,0 +1,108 @@
+package monitor
+
+import (
+	"slices"
+	"time"
+
+	"rhea/proto/bus"
+	"rhea/proto/relaypb"
+	"rhea/proto/subject"
+)
+
+// gateway is what the monitor owes one gateway.
+type gateway struct {
+	id      subject.Instance
+	watches map[uint64]*watch
+
+	number  uint64 // of the last message
+	said    subject.Seq
+	content bool // the last message had some: if it is lost, only a next one tells
+	missing time.Time
+
+	// Collected until flush.
+	pending  []*relaypb.Delivery
+	watching []uint64
+	talking  bool // listed in core.talking
+}
+
+// deliver collects an event for a watch. Deliveries of one event that follow each
+// other are one.
+func (c *core) deliver(w *watch, e commit) {
+	gw := w.gateway
+	c.metrics.recipients.Inc()
+	if n := len(gw.pending); n > 0 && gw.pending[n-1].Seq == uint64(e.seq) {
+		gw.pending[n-1].Nums = append(gw.pending[n-1].Nums, w.num)
+		return
+	}
+	gw.pending = append(gw.pending, &relaypb.Delivery{Seq: uint64(e.seq), Json: e.json, Nums: []uint64{w.num}})
+	c.metrics.deliveries.Inc()
+	c.talk(gw)
+}
+
+// confirm collects the confirmation of a watch.
+func (c *core) confirm(w *watch) {
+	w.gateway.watching = append(w.gateway.watching, w.num)
+	c.talk(w.gateway)
+}
+
+func (c *core) talk(gw *gateway) {
+	if !gw.talking {
+		gw.talking = true
+		c.talking = append(c.talking, gw)
+	}
+}
+
+// flush brings the waiting watches forward and returns all that is to be said.
+func (c *core) flush() outputs {
+	c.settle()
+	var out outputs
+	for _, gw := range c.talking {
+		out.deliveries = gw.messages(out.deliveries, c.self, c.position())
+		gw.talking = false
+	}
+	clear(c.talking)
+	c.talking = c.talking[:0]
+	out.fetch = c.nextFetch()
+	return out
+}
+
+// What one message takes: near bus.MaxBatch, unless a single event is larger.
+const (
+	messageBytes  = bus.MaxBatch - 1<<10
+	deliveryBytes = 32      // of an event beside its JSON and numbers
+	numBytes      = 6       // of a number, nearly always less
+	maxNums       = 4 << 10 // of one event in one message
+)
+
+// messages appends the messages of what was collected, or a heartbeat when that is
+// nothing. Only the last one tells the position, since until then not everything
+// up to it has been said; and watches are confirmed last.
+func (gw *gateway) messages(out []delivery, self subject.Instance, position subject.Seq) []delivery {
+	var msg *relaypb.Deliveries
+	size := 0
+	room := func(need int) {
+		if msg == nil || size > 0 && size+need > messageBytes {
+			gw.number++
+			msg = &relaypb.Deliveries{Monitor: uint32(self), Number: gw.number, Upto: uint64(gw.said)}
+			out = append(out, delivery{gw.id, msg})
+			size = 0
+		}
+		size += need
+	}
+	room(0)
+	for _, d := range gw.pending {
+		for nums := range slices.Chunk(d.Nums, maxNums) {
+			room(len(d.Json) + deliveryBytes + numBytes*len(nums))
+			msg.Events = append(msg.Events, &relaypb.Delivery{Seq: d.Seq, Json: d.Json, Nums: nums})
+		}
+	}
+	for _, num := range gw.watching {
+		room(numBytes)
+		msg.Watching = append(msg.Watching, num)
+	}
+	msg.Upto = uint64(position)
+	gw.said, gw.content = position, len(gw.pending)+len(gw.watching) > 0
+	clear(gw.pending)
+	gw.pending, gw.watching = gw.pending[:0], gw.watching[:0]
+	return out
+}

@@ -1,0 +1,35 @@
+// Package monitor is the stage of live subscriptions: it follows the log, matches
+// every commit against all live filters of its shards, and sends each gateway one
+// message with the events and the numbers of the subscriptions they are for.
+//
+//	arrives         Watch and Unwatch on sub.<shard>, from gateways; the log, from
+//	                the writer, by bus.Follower and by ranges on log.fetch
+//	leaves          Deliveries on out.<gateway>, numbered 1, 2, 3 … for each gateway
+//	owns            the watches of its shards, the index of their filters, and a
+//	                window of the recent log
+//	order           each watch gets its events in the order of their Seqs, each once
+//	lost on death   the watches; gateways register them again with the shard's next
+//	                owner, each with the Seq it has come to
+//
+//	roster ──changes──┐
+//	                  ▼
+//	follower ──C──► loop (the core, alone) ──► outbox
+//	                 ▲   │
+//	         answers │   │ asks: one range of the log at a time
+//	                 │   ▼
+//	                fetcher
+//
+// The core is a plain struct in one goroutine; index, filters, window and watches
+// are parts of it. A watch begins by waiting. It is live, and confirmed, when it
+// has been served from its `after` up to the position: from the window, when that
+// reaches back far enough, or from ranges of the log while the others go on.
+//
+// What bounds memory: Config bounds the window, the watches and their filters; a
+// flush's output is bounded by the batch of the log that it answers. Nothing
+// bounds what a gateway does not take but the bus: its loss shows as a hole in the
+// numbers, and the gateway registers again. Ranges are fetched no faster than
+// 25 MB a second.
+//
+// The stage refuses to know who may read what and what a client has seen: the
+// gateway asks, and filters what it passes on. Removals concern nobody here.
+package monitor

@@ -1,0 +1,68 @@
+package monitor
+
+import (
+	"sort"
+
+	"rhea/proto/nostr"
+	"rhea/proto/subject"
+)
+
+// commit is an event of the log.
+type commit struct {
+	seq    subject.Seq
+	header nostr.Header
+	json   []byte
+}
+
+func (c commit) size() int { return len(c.header) + len(c.json) + 64 }
+
+// window is the recent part of the log, bounded by bytes and by count. It holds
+// all commits of the Seqs from start up to, not including, next.
+type window struct {
+	maxBytes, maxCount int
+
+	start, next subject.Seq
+	commits     []commit // from head on, ascending
+	head        int
+	bytes       int
+}
+
+// reset empties the window at a position.
+func (w *window) reset(next subject.Seq) {
+	clear(w.commits)
+	*w = window{maxBytes: w.maxBytes, maxCount: w.maxCount, start: next, next: next, commits: w.commits[:0]}
+}
+
+// push adds a commit, whose Seq is not below next, and drops the oldest ones that
+// no longer fit.
+func (w *window) push(c commit) {
+	w.commits = append(w.commits, c)
+	w.bytes += c.size()
+	w.next = c.seq + 1
+	for w.bytes > w.maxBytes || w.len() > w.maxCount {
+		oldest := &w.commits[w.head]
+		w.bytes -= oldest.size()
+		w.start = oldest.seq + 1
+		*oldest = commit{}
+		w.head++
+	}
+	if w.head > 64 && w.head > len(w.commits)/2 {
+		n := copy(w.commits, w.commits[w.head:])
+		clear(w.commits[n:])
+		w.commits, w.head = w.commits[:n], 0
+	}
+}
+
+// advance says that everything below next is known.
+func (w *window) advance(next subject.Seq) { w.next = max(w.next, next) }
+
+// covers says whether all commits behind a Seq are in the window.
+func (w *window) covers(after subject.Seq) bool { return w.start == 0 || after >= w.start-1 }
+
+// behind returns the commits behind a Seq.
+func (w *window) behind(after subject.Seq) []commit {
+	all := w.commits[w.head:]
+	return all[sort.Search(len(all), func(i int) bool { return all[i].seq > after }):]
+}
+
+func (w *window) len() int { return len(w.commits) - w.head }

@@ -1,0 +1,34 @@
+// Command rhea-reqworker runs the reqworker stage as a process: it answers REQs
+// from the store.
+package main
+
+import (
+	"context"
+
+	"rhea/proto/bus"
+	"rhea/proto/limits"
+	"rhea/proto/stage"
+	"rhea/proto/subject"
+	"rhea/reqworker"
+)
+
+type config struct {
+	Reqworker reqworker.Config `toml:"reqworker" help:"queries of what is stored"`
+	Limits    limits.Limits    `toml:"limits" help:"what clients may send; the same in every process"`
+	Bus       bus.Config       `toml:"bus" help:"the message bus; the same in every process"`
+}
+
+func main() {
+	cfg := config{Reqworker: reqworker.DefaultConfig(), Limits: limits.Default(), Bus: bus.DefaultConfig()}
+	stage.Main(stage.Program{
+		Name: "rhea-reqworker", Stage: string(subject.Reqworker), Version: stage.Version(),
+		Doc: "The reqworker stage of a Rhea relay: checks the filters of REQs, reads what is stored slice by slice, " +
+			"and sends it as fast as each client takes it. Start as many as there is work for.",
+		Config: &cfg,
+		Run: func(ctx context.Context, p stage.Process) error {
+			return stage.WithBus(ctx, p, cfg.Bus, cfg.Limits, stage.Version(), func(ctx context.Context, env stage.Env) error {
+				return reqworker.Run(ctx, cfg.Reqworker, env)
+			})
+		},
+	})
+}

@@ -1,0 +1,44 @@
+package reqworker
+
+import (
+	"fmt"
+
+	"rhea/proto/bus"
+	"rhea/proto/stage"
+)
+
+// Config is section [reqworker].
+type Config struct {
+	Concurrency       int            `toml:"concurrency" help:"slices that are read from the store at the same time"`
+	SliceBytes        stage.ByteSize `toml:"slice_bytes" help:"events read and sent in one piece; smaller is fairer, larger is cheaper"`
+	MaxQueries        int            `toml:"max_queries" help:"queries of this process that run at the same time, paused ones included; more are refused"`
+	MaxQueriesPerConn int            `toml:"max_queries_per_conn" help:"the same, of one connection"`
+	MaxFilterBytes    stage.ByteSize `toml:"max_filter_bytes" help:"memory for the filters of all running queries; when it is used up more are refused"`
+}
+
+// DefaultConfig suits a relay of any size.
+func DefaultConfig() Config {
+	return Config{Concurrency: 8, SliceBytes: 40 << 10, MaxQueries: 20_000, MaxQueriesPerConn: 400, MaxFilterBytes: 256 << 20}
+}
+
+// maxSlice leaves room in a batch of the bus for the rest of a Part.
+const maxSlice = bus.MaxBatch - 2<<10
+
+// Validate reports the first setting out of its bounds.
+func (c Config) Validate() error {
+	for _, b := range []struct {
+		key              string
+		value, low, high int64
+	}{
+		{"concurrency", int64(c.Concurrency), 1, 1024},
+		{"slice_bytes", int64(c.SliceBytes), 1 << 10, maxSlice},
+		{"max_queries", int64(c.MaxQueries), 1, 10_000_000},
+		{"max_queries_per_conn", int64(c.MaxQueriesPerConn), 1, 1_000_000},
+		{"max_filter_bytes", int64(c.MaxFilterBytes), 1 << 20, 1 << 40},
+	} {
+		if b.value < b.low || b.value > b.high {
+			return fmt.Errorf("%s is %d: want %d to %d", b.key, b.value, b.low, b.high)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,40 @@
+// Package reqworker is the stage that answers REQs from the store: it checks and
+// clamps filters, reads slice by slice, and sends what it reads as fast as the
+// gateway grants credit.
+//
+//	arrives         Query, Credit and Stop on req.<shard>, from gateways
+//	leaves          Parts, or one Closed, on out.<gateway>; Scan requests, to
+//	                whoever serves the store
+//	owns            the queries of its shards that run, and nothing of their events
+//	order           the Parts of a query are numbered 0, 1, 2 … and go out in order;
+//	                between queries there is none
+//	lost on death   the queries; gateways send them again to the shard's next owner,
+//	                each with the cursor that it has come to
+//
+//	roster ──changes──┐
+//	                  ▼
+//	inbox ────────► loop (the core, alone) ──► outbox
+//	                 ▲   │
+//	         results │   │ asks
+//	                 │   ▼
+//	                readers (Config.Concurrency of them) ──► Reader
+//
+// A query is in one of four states: ready (in line for a reader), reading (one
+// slice asked for), paused (no credit), resting (the store is away or busy, and
+// will be asked again). Ready queries take turns, one slice each, so a short query
+// waits for one slice of each of the others at the most, never for the whole of a
+// long one. Between slices a query is its filters and a cursor: a paused one costs
+// nothing else.
+//
+// A slice becomes one Part. It is asked for with no more bytes than there is
+// credit; since one event may go beyond that, so may a query's credit, once.
+//
+// What bounds memory: Config bounds the queries, those of one connection, and the
+// bytes of their filters; a slice is at most Config.SliceBytes and one event, and
+// Config.Concurrency of them are in memory. A query that has had no credit for a
+// minute is forgotten; its gateway notices, should it grant any, and sends it
+// again.
+//
+// The stage refuses to know subscriptions and their names, who may read what, and
+// live events: the gateway has all that.
+package reqworker

@@ -1,0 +1,107 @@
+package reqworker
+
+import (
+	"time"
+
+	"rhea/proto/nostr"
+	"rhea/proto/relaypb"
+)
+
+// How long a query rests after a slice that had no answer: doubling up to the
+// longest.
+const (
+	shortestRest = 50 * time.Millisecond
+	longestRest  = time.Second
+)
+
+// read takes the result of a slice: a reply, or none.
+func (c *core) read(now time.Time, q *query, reply *relaypb.ScanReply, err error) {
+	c.now = now
+	c.reading--
+	switch {
+	case q.state == ended:
+	case err != nil:
+		c.metrics.failures.Inc()
+		c.rest(q)
+	case reply.Error != "" && transient(reply.Error):
+		c.metrics.busy.Inc()
+		c.rest(q)
+	case reply.Error != "":
+		c.drop(q)
+		c.refuse(q, prefixed(reply.Error))
+	case !reply.Done && len(reply.Cursor) == 0:
+		c.metrics.garbage.Inc()
+		c.drop(q)
+		c.refuse(q, nostr.Failed.Text("the store gave an answer that makes no sense"))
+	default:
+		c.part(q, reply)
+	}
+}
+
+// part sends a slice on as a Part and has the query go on, if it is not done.
+func (c *core) part(q *query, reply *relaypb.ScanReply) {
+	if q.asOf == 0 {
+		q.asOf = reply.AsOf
+	}
+	size := 0
+	for _, e := range reply.Events {
+		size += len(e)
+	}
+	c.say(q, &relaypb.OutInbox{Body: &relaypb.OutInbox_Part{Part: &relaypb.Part{
+		Num: q.num, Worker: uint32(c.self), Index: q.index,
+		Events: reply.Events, Cursor: reply.Cursor, AsOf: q.asOf, Eose: reply.Done,
+	}}})
+	c.metrics.parts.Inc()
+	c.metrics.events.Add(len(reply.Events))
+	c.metrics.bytes.Add(size)
+	q.sent += uint64(size)
+	q.index++
+	q.attempt = 0
+	if reply.Done {
+		c.metrics.eose.Observe(c.now.Sub(q.began).Seconds())
+		c.drop(q)
+		return
+	}
+	q.cursor = reply.Cursor
+	c.schedule(q)
+}
+
+// rest puts a query aside, to ask the store again later.
+func (c *core) rest(q *query) {
+	c.become(q, resting)
+	q.wake = c.now.Add(min(shortestRest<<min(q.attempt, 10), longestRest))
+	q.attempt++
+	c.resting = append(c.resting, q)
+}
+
+// rouse puts the queries that have rested in line again. It returns when to call
+// it next; the zero time means not before something happens.
+func (c *core) rouse(now time.Time) (next time.Time) {
+	c.now = now
+	left := c.resting[:0]
+	for _, q := range c.resting {
+		switch {
+		case q.state != resting:
+		case q.wake.After(now):
+			left = append(left, q)
+			if next.IsZero() || q.wake.Before(next) {
+				next = q.wake
+			}
+		default:
+			c.schedule(q)
+		}
+	}
+	clear(c.resting[len(left):])
+	c.resting = left
+	return next
+}
+
+// prefixed makes sure that a text begins with a prefix of NIP-01.
+func prefixed(text string) string {
+	for _, p := range []nostr.Prefix{nostr.Invalid, nostr.Blocked, nostr.Restricted, nostr.AuthRequired, nostr.Unsupported, nostr.RateLimited, nostr.Failed} {
+		if len(text) > len(p) && text[:len(p)] == string(p) && text[len(p)] == ':' {
+			return text
+		}
+	}
+	return nostr.Failed.Text(text)
+}
