@@ -23,7 +23,7 @@ func applyFile(path, text string, sections []*section, known []string) error {
 	for _, name := range slices.Sorted(maps.Keys(tables)) {
 		table, isTable := tables[name].(map[string]any)
 		if !isTable {
-			return fmt.Errorf("%s: %q stands outside of a section or is not one", at(path, text, "", name), name)
+			return fmt.Errorf("%s: %q is not a section: want [section], and its keys below", at(path, text, "", name), name)
 		}
 		i := slices.IndexFunc(sections, func(s *section) bool { return s.name == name })
 		if i < 0 {
@@ -47,8 +47,8 @@ func applyFile(path, text string, sections []*section, known []string) error {
 
 // at returns path:line of a key (or, without one, of a section's header). The
 // decoder keeps no positions, so this looks for the usual spelling, one key per
-// line under [section] or as section.key; for an unusual one it names the path
-// alone rather than a wrong line.
+// line under [section] or as section.key, and names the path alone when there is
+// no such line.
 func at(path, text, section, key string) string {
 	current := ""
 	for i, line := range strings.Split(text, "\n") {

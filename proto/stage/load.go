@@ -2,7 +2,9 @@ package stage
 
 import (
 	"fmt"
+	"iter"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -31,15 +33,15 @@ type Loader struct {
 	sections []*section
 }
 
-// Mode is what the command line asks for.
+// Mode is what the command line asks for. If it asks for several, the highest.
 type Mode int
 
 // The modes.
 const (
 	ModeRun         Mode = iota // do the work
-	ModeHelp                    // print WriteHelp, end
-	ModeVersion                 // print the version, end
 	ModePrintConfig             // print WriteConfig, end
+	ModeVersion                 // print the version, end
+	ModeHelp                    // print WriteHelp, end
 )
 
 // builtinFlags are the flags that every program has.
@@ -114,7 +116,7 @@ func (l *Loader) known() []string {
 	return l.Known
 }
 
-func (l *Loader) keys() func(yield func(*key) bool) {
+func (l *Loader) keys() iter.Seq[*key] {
 	return func(yield func(*key) bool) {
 		for _, s := range l.sections {
 			for _, k := range s.keys {
@@ -162,7 +164,7 @@ func (l *Loader) parse(args []string) (commandLine, error) {
 		if k == nil && !slices.Contains(builtinFlags[:], name) {
 			return line, fmt.Errorf("there is no flag %s; see --help", strings.SplitN(arg, "=", 2)[0])
 		}
-		takesValue := name == "config" || k != nil && k.value.Kind().String() != "bool"
+		takesValue := name == "config" || k != nil && k.value.Kind() != reflect.Bool
 		switch {
 		case given && k == nil && name != "config":
 			return line, fmt.Errorf("--%s takes no value", name)
@@ -177,11 +179,11 @@ func (l *Loader) parse(args []string) (commandLine, error) {
 		case "config":
 			line.config = value
 		case "help":
-			line.mode = ModeHelp
+			line.mode = max(line.mode, ModeHelp)
 		case "version":
 			line.mode = max(line.mode, ModeVersion)
 		case "print-config":
-			line.mode = ModePrintConfig
+			line.mode = max(line.mode, ModePrintConfig)
 		default:
 			line.settings = append(line.settings, setting{k, value})
 		}

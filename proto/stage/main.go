@@ -149,6 +149,12 @@ func (p Program) live(h Host, common Common) int {
 
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	process.Health("life", func() error {
+		if ctx.Err() != nil {
+			return errors.New("draining")
+		}
+		return nil
+	})
 	ended := make(chan error, 1)
 	go func() { ended <- p.Run(ctx, process) }()
 	orphaned := make(chan struct{})

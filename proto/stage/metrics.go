@@ -118,11 +118,11 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 func (m *Metrics) add(name string, labels []string, one metric) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if id := short(name, labels); m.taken[id] {
+	id := short(name, labels)
+	if m.taken[id] {
 		panic("stage: metric " + id + " is made twice")
-	} else {
-		m.taken[id] = true
 	}
+	m.taken[id] = true
 	m.metrics = append(m.metrics, one)
 }
 
@@ -133,6 +133,9 @@ func (m *Metrics) desc(name, help string, labels []string) *prometheus.Desc {
 	}
 	all := prometheus.Labels{"stage": m.stage}
 	for pair := range slices.Chunk(labels, 2) {
+		if _, taken := all[pair[0]]; taken {
+			panic("stage: metric " + name + " has the label " + pair[0] + " twice")
+		}
 		all[pair[0]] = pair[1]
 	}
 	d := prometheus.NewDesc("rhea_"+name, help, nil, all)

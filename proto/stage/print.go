@@ -55,7 +55,13 @@ func (k *key) toml() string {
 	if k.value.Type() == durationType || k.unmarshaler() != nil || k.value.Kind() == reflect.String {
 		return quote(text)
 	}
-	return strings.ToLower(strings.Replace(text, "Inf", "inf", 1))
+	if k.value.CanFloat() {
+		text = strings.ToLower(text) // TOML writes inf and nan
+		if strings.Trim(text, "-0123456789") == "" {
+			text += ".0" // else it is an integer there, and -0 loses its sign
+		}
+	}
+	return text
 }
 
 // quote returns s as a TOML basic string. Go's quoting will not do: it has

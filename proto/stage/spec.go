@@ -38,7 +38,7 @@ func (k *key) env() string {
 	if k.section == "" {
 		return ""
 	}
-	return "RHEA_" + strings.ToUpper(k.section+"_"+k.name)
+	return "RHEA_" + strings.ToUpper(strings.ReplaceAll(k.section+"_"+k.name, "-", "_"))
 }
 
 // sectionsOf walks pointers to structs of sections. A shape that breaks the rules
@@ -97,6 +97,9 @@ func (s *section) addKeys() {
 		k := &key{
 			section: s.name, name: name, help: f.Tag.Get("help"),
 			secret: f.Tag.Get("secret") == "true", value: s.holder.Field(i),
+		}
+		if strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") != "" {
+			panic(fmt.Sprintf("stage: %s.%s: %q is not a key", s.holder.Type(), f.Name, name))
 		}
 		if !k.supported() {
 			panic(fmt.Sprintf("stage: %s.%s: a setting cannot be of type %s", s.holder.Type(), f.Name, f.Type))

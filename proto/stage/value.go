@@ -174,5 +174,14 @@ func (k *key) text() string {
 	if list, ok := k.value.Interface().([]string); ok {
 		return strings.Join(list, ",")
 	}
-	return fmt.Sprint(k.value.Interface())
+	text := fmt.Sprint(k.value.Interface())
+	if k.value.Type() == durationType { // "1h0m0s" is "1h"
+		if s, ok := strings.CutSuffix(text, "m0s"); ok {
+			text = s + "m"
+		}
+		if s, ok := strings.CutSuffix(text, "h0m"); ok {
+			text = s + "h"
+		}
+	}
+	return text
 }
