@@ -2,7 +2,10 @@ module rhea/negentropy
 
 go 1.26.0
 
-require rhea/proto v0.0.0
+require (
+	go.uber.org/goleak v1.3.0
+	rhea/proto v0.0.0
+)
 
 require (
 	github.com/BurntSushi/toml v1.6.0 // indirect
