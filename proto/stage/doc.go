@@ -11,7 +11,8 @@
 // A program is a value, Program; its configuration is a struct whose fields are
 // sections, and the same struct tags make the TOML keys, the environment names,
 // the flags and the help. What the sections mean is no business of this package:
-// it knows only its own three, [log], [metrics] and [stage].
+// it knows only its own three, [log], [metrics] and [stage], and hands [bus] and
+// [limits] on in an Env when a stage is connected (WithBus).
 //
 // The package owns no global state. Everything a process touches (arguments,
 // environment, streams, signals) comes in through a Host, so that a whole life
