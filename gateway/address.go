@@ -1,0 +1,97 @@
+package gateway
+
+import (
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// clientAddress returns where a request comes from. What X-Forwarded-For says
+// counts only as far as trusted proxies have said it: each adds the address that
+// it was spoken to from at the end, so the last one that is no proxy's own is the
+// client's, and what stands before it is the client's invention.
+func clientAddress(r *http.Request, proxies []netip.Prefix) netip.Addr {
+	peer, _ := netip.ParseAddrPort(r.RemoteAddr) // made by net/http
+	addr := peer.Addr().Unmap()
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for i := len(hops) - 1; i >= 0 && trusts(proxies, addr); i-- {
+		hop, ok := parseHop(hops[i])
+		if !ok {
+			break
+		}
+		addr = hop
+	}
+	return addr
+}
+
+// parseHop reads one element of X-Forwarded-For; some proxies add the port.
+func parseHop(text string) (netip.Addr, bool) {
+	text = strings.TrimSpace(text)
+	if a, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
+		return a.Unmap().WithZone(""), true
+	}
+	ap, err := netip.ParseAddrPort(text)
+	return ap.Addr().Unmap().WithZone(""), err == nil
+}
+
+func trusts(proxies []netip.Prefix, a netip.Addr) bool {
+	return slices.ContainsFunc(proxies, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// door counts connections, in all and by address. Safe for concurrent use.
+type door struct {
+	max, maxPerAddress int
+
+	mu     sync.Mutex
+	all    int
+	byFrom map[netip.Addr]int
+}
+
+type doorAnswer uint8
+
+const (
+	doorOpen    doorAnswer = iota
+	doorFull               // the relay has no room
+	doorCrowded            // too many from that address
+)
+
+func newDoor(maxAll, maxPerAddress int) *door {
+	return &door{max: maxAll, maxPerAddress: maxPerAddress, byFrom: make(map[netip.Addr]int)}
+}
+
+// enter lets a connection in, or says why not. One that was let in must leave.
+func (d *door) enter(from netip.Addr) doorAnswer {
+	key := household(from)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.all >= d.max {
+		return doorFull
+	}
+	if d.byFrom[key] >= d.maxPerAddress {
+		return doorCrowded
+	}
+	d.all++
+	d.byFrom[key]++
+	return doorOpen
+}
+
+func (d *door) leave(from netip.Addr) {
+	key := household(from)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.all--
+	if d.byFrom[key]--; d.byFrom[key] == 0 {
+		delete(d.byFrom, key)
+	}
+}
+
+// household is what one client can be expected to have to itself: an IPv4 address
+// or an IPv6 /64.
+func household(a netip.Addr) netip.Addr {
+	if p, err := a.Prefix(64); err == nil && a.Is6() {
+		return p.Addr()
+	}
+	return a
+}

@@ -1,0 +1,136 @@
+package gateway
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"rhea/proto/nostr"
+	"rhea/proto/stage"
+)
+
+// Config is section [gateway].
+type Config struct {
+	Listen string `toml:"listen" help:"address for clients, host:port"`
+
+	MaxConnections   int            `toml:"max_connections" help:"connections in all; more are refused with HTTP 503"`
+	MaxPerAddress    int            `toml:"max_per_address" help:"connections from one IPv4 address or IPv6 /64; more are refused with HTTP 429"`
+	TrustedProxies   []string       `toml:"trusted_proxies" help:"networks (CIDR) whose X-Forwarded-For names the client"`
+	MaxNegotiations  int            `toml:"max_negotiations" help:"open negentropy sessions of one connection"`
+	MaxSubscribeSize stage.ByteSize `toml:"max_subscribe_size" help:"bytes of filters in all subscriptions of one connection"`
+	MaxOutbound      stage.ByteSize `toml:"max_outbound" help:"bytes that wait for one client; one that lets more gather is disconnected"`
+
+	PingInterval time.Duration `toml:"ping_interval" help:"a client that was silent for so long is sent a ping"`
+	PingTimeout  time.Duration `toml:"ping_timeout" help:"how long it may take to say anything after that"`
+	WriteTimeout time.Duration `toml:"write_timeout" help:"how long a client may take nothing of what waits for it"`
+	EventTimeout time.Duration `toml:"event_timeout" help:"how long an EVENT may stay unanswered before it is refused with error:"`
+	QueryTimeout time.Duration `toml:"query_timeout" help:"how long a REQ or NEG may make no progress before it is closed with error:"`
+	DrainTimeout time.Duration `toml:"drain_timeout" help:"how long a stop waits for what is unanswered"`
+
+	// Relay is section [relay], which the gateway only shows.
+	Relay Relay `toml:"-"`
+	// Ready, when set, is called once with the address that is listened on.
+	Ready func(net.Addr) `toml:"-"`
+}
+
+// Relay is section [relay]: what the relay says of itself (NIP-11).
+type Relay struct {
+	Name        string `toml:"name" help:"name of the relay, under 30 characters"`
+	Description string `toml:"description" help:"what the relay is for, plain text"`
+	Pubkey      string `toml:"pubkey" help:"public key of the operator, 64 hex digits"`
+	Contact     string `toml:"contact" help:"how to reach the operator, a URI such as mailto:ops@example.org"`
+	Icon        string `toml:"icon" help:"URL of a small square picture"`
+	Software    string `toml:"software" help:"URL of the software's home"`
+}
+
+// DefaultConfig is a relay for clients on this machine. Its numbers fit in a
+// process that may open 20,000 files.
+func DefaultConfig() Config {
+	return Config{
+		Listen:           "127.0.0.1:7777",
+		MaxConnections:   18_000,
+		MaxPerAddress:    100,
+		MaxNegotiations:  16,
+		MaxSubscribeSize: 1 << 20,
+		MaxOutbound:      4 << 20,
+		PingInterval:     30 * time.Second,
+		PingTimeout:      20 * time.Second,
+		WriteTimeout:     30 * time.Second,
+		EventTimeout:     10 * time.Second,
+		QueryTimeout:     15 * time.Second,
+		DrainTimeout:     3 * time.Second,
+		Relay:            DefaultRelay(),
+	}
+}
+
+// DefaultRelay names the software and nobody.
+func DefaultRelay() Relay {
+	return Relay{Name: "rhea", Description: "A Nostr relay."}
+}
+
+// minOutbound leaves room for the longest frame beside a connection's budget of
+// query bytes.
+const minOutbound = 2 << 20
+
+// Validate reports the first setting that cannot work.
+func (c *Config) Validate() error {
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		return fmt.Errorf("listen is %q: want host:port", c.Listen)
+	}
+	for _, n := range []struct {
+		key              string
+		value, low, high int64
+	}{
+		{"max_connections", int64(c.MaxConnections), 1, 1 << 24},
+		{"max_per_address", int64(c.MaxPerAddress), 1, 1 << 24},
+		{"max_negotiations", int64(c.MaxNegotiations), 0, 1000},
+		{"max_subscribe_size", int64(c.MaxSubscribeSize), 1 << 10, 1 << 30},
+		{"max_outbound", int64(c.MaxOutbound), minOutbound, 1 << 30},
+	} {
+		if n.value < n.low || n.value > n.high {
+			return fmt.Errorf("%s is %d: want %d to %d", n.key, n.value, n.low, n.high)
+		}
+	}
+	for _, d := range []struct {
+		key   string
+		value time.Duration
+	}{
+		{"ping_interval", c.PingInterval}, {"ping_timeout", c.PingTimeout}, {"write_timeout", c.WriteTimeout},
+		{"event_timeout", c.EventTimeout}, {"query_timeout", c.QueryTimeout}, {"drain_timeout", c.DrainTimeout},
+	} {
+		if d.value < time.Second || d.value > time.Hour {
+			return fmt.Errorf("%s is %s: want 1s to 1h", d.key, d.value)
+		}
+	}
+	_, err := c.proxies()
+	return err
+}
+
+func (c *Config) proxies() ([]netip.Prefix, error) {
+	var list []netip.Prefix
+	for _, text := range c.TrustedProxies {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("trusted_proxies: %q is no network: want one such as 10.0.0.0/8", text)
+		}
+		list = append(list, p.Masked())
+	}
+	return list, nil
+}
+
+// Validate reports the first thing that NIP-11 does not allow.
+func (r *Relay) Validate() error {
+	if r.Pubkey != "" {
+		if _, err := nostr.ParsePubKey(r.Pubkey); err != nil {
+			return fmt.Errorf("%w", err)
+		}
+	}
+	for _, u := range []struct{ key, value string }{{"software", r.Software}, {"icon", r.Icon}} {
+		if p, err := url.Parse(u.value); u.value != "" && (err != nil || p.Scheme == "" || p.Host == "") {
+			return fmt.Errorf("%s is %q: want a URL", u.key, u.value)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,284 @@
+package gateway
+
+import (
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"rhea/proto/bus"
+	"rhea/proto/frame"
+	"rhea/proto/limits"
+	"rhea/proto/nostr"
+	"rhea/proto/relaypb"
+	"rhea/proto/subject"
+)
+
+// core is the state of a gateway and every decision about it, without goroutine,
+// clock or I/O: what it has to say to the bus goes to out, what it has to say to
+// clients into their sockets' buffers. It belongs to one goroutine.
+type core struct {
+	space   subject.Space
+	self    subject.Instance
+	config  *Config
+	limits  *limits.Limits
+	out     outbox
+	hub     *hub
+	metrics *metrics
+
+	now    time.Time // of the last Tick or Advance
+	alarms *wheel
+	asked  uint64 // questions so far; see number
+
+	conns    map[subject.ConnID]*conn
+	events   map[uint64]*event
+	subs     map[uint64]*sub // by the number of the query, later of the watch
+	sessions map[uint64]*session
+
+	who      roster
+	monitors map[subject.Instance]*monitor
+	toWatch  []uint64   // watches that wait for room in the window, in order
+	watching bus.Window // bytes of watches that are not confirmed
+
+	draining bool
+	dirty    []*conn // with something to write since the last Flush
+	ghosts   int     // answers to unknown numbers that may still be replied to in this tick
+	scratch  []byte
+}
+
+// outbox is where the core sends to; bus.Outbox is one.
+type outbox interface {
+	Send(subj string, m proto.Message) error
+}
+
+// conn is one client connection, the core's half of it.
+type conn struct {
+	socket
+	id    subject.ConnID
+	shard subject.Shard
+
+	subs     []*sub
+	sessions []*session
+	filters  int      // bytes, of all subs
+	granted  int      // bytes of events that queries may still send
+	starved  []uint64 // queries that wait for a grant, in order
+	pinged   bool
+	dirty    bool
+	gone     bool
+}
+
+// word is what a connection's goroutines tell the core.
+type word struct {
+	kind   wordKind
+	conn   *conn
+	client frame.Client // saidMessage; Body is the core's
+	err    error        // saidMessage: why the client cannot be understood
+}
+
+type wordKind uint8
+
+const (
+	saidOpened wordKind = iota
+	saidMessage
+	saidDrained // the socket has taken most of what waited
+	saidClosed  // the last word
+)
+
+func newCore(space subject.Space, self subject.Instance, config *Config, l *limits.Limits, out outbox, h *hub, now time.Time) *core {
+	c := &core{
+		space: space, self: self, config: config, limits: l, out: out, hub: h, metrics: h.metrics,
+		alarms:   newWheel(now),
+		conns:    make(map[subject.ConnID]*conn),
+		events:   make(map[uint64]*event),
+		subs:     make(map[uint64]*sub),
+		sessions: make(map[uint64]*session),
+		monitors: make(map[subject.Instance]*monitor),
+		watching: bus.Window{Limit: watchWindow},
+	}
+	c.who = newRoster(space.Shards())
+	c.Tick(now)
+	return c
+}
+
+// number returns the number of a new question. It is unique in the gateway's
+// life, and its low bits are the shard of the connection that asks, so that even
+// an answer to a forgotten question tells who must be told so.
+func (c *core) number(sh subject.Shard) uint64 {
+	c.asked++
+	return c.asked*uint64(c.space.Shards()) + uint64(sh)
+}
+
+// HandleWord handles what a connection says.
+func (c *core) HandleWord(w word) {
+	cn := w.conn
+	switch w.kind {
+	case saidOpened:
+		c.conns[cn.id] = cn
+		c.alarms.set(c.now.Add(c.config.PingInterval), alarm{aboutConn, uint64(cn.id)})
+	case saidClosed:
+		c.forget(cn)
+	case saidDrained:
+		c.fund(cn)
+	case saidMessage:
+		if c.draining {
+			return
+		}
+		c.message(cn, w.client, w.err)
+	}
+}
+
+func (c *core) message(cn *conn, m frame.Client, err error) {
+	if err == nil && m.Verb != frame.Event && m.Verb != frame.Auth {
+		err = c.checkSubID(m.Sub)
+	}
+	switch {
+	case err != nil:
+		c.refuse(cn, m, err.Error())
+	case m.Verb == frame.Event:
+		c.ask(cn, m.Body)
+	case m.Verb == frame.Req:
+		c.subscribe(cn, m.Sub, m.Body)
+	case m.Verb == frame.Close:
+		c.unsubscribe(cn, m.Sub)
+	case m.Verb == frame.NegOpen, m.Verb == frame.NegMsg, m.Verb == frame.NegClose:
+		c.negotiate(cn, m)
+	case m.Verb == frame.Auth:
+		id, _ := frame.EventIDOf(m.Body)
+		c.say(cn, frame.AppendOKText(c.scratch[:0], id, false, nostr.Unsupported.Text("this relay does not authenticate (NIP-42)")))
+	case m.Verb == frame.Count:
+		c.say(cn, frame.AppendClosed(c.scratch[:0], m.Sub, nostr.Unsupported.Text("this relay does not count (NIP-45)")))
+	}
+}
+
+func (c *core) checkSubID(id frame.SubID) error {
+	if len(id) > c.limits.MaxSubIDLength && len([]rune(string(id))) > c.limits.MaxSubIDLength {
+		return &frame.Error{Prefix: nostr.Invalid, Why: "the subscription id is too long"}
+	}
+	return nil
+}
+
+// refuse answers a message that cannot be understood, as precisely as what can be
+// read of it allows. A REQ that is refused ends the subscription whose id it has.
+func (c *core) refuse(cn *conn, m frame.Client, why string) {
+	c.metrics.refusedMessages.Inc()
+	switch {
+	case m.Sub != "" && m.Verb == frame.Req:
+		c.unsubscribe(cn, m.Sub)
+		c.say(cn, frame.AppendClosed(c.scratch[:0], m.Sub, why))
+	case m.Sub != "" && m.Verb == frame.Count:
+		c.say(cn, frame.AppendClosed(c.scratch[:0], m.Sub, why))
+	case m.Sub != "" && (m.Verb == frame.NegOpen || m.Verb == frame.NegMsg):
+		c.endSession(cn, m.Sub)
+		c.say(cn, frame.AppendNegErr(c.scratch[:0], m.Sub, why))
+	default:
+		c.say(cn, frame.AppendNotice(c.scratch[:0], why))
+	}
+}
+
+// Handle handles what the bus brings.
+func (c *core) Handle(m *relaypb.OutInbox) {
+	switch b := m.Body.(type) {
+	case *relaypb.OutInbox_Verdict:
+		c.verdict(b.Verdict)
+	case *relaypb.OutInbox_Part:
+		c.part(b.Part)
+	case *relaypb.OutInbox_Closed:
+		c.closed(b.Closed)
+	case *relaypb.OutInbox_Deliveries:
+		c.deliveries(b.Deliveries)
+	case *relaypb.OutInbox_Neg:
+		c.negReply(b.Neg)
+	}
+}
+
+// Tick moves the clock, and looks after everything whose time has come.
+func (c *core) Tick(now time.Time) {
+	c.now = now
+	c.hub.tick.Store(now.UnixNano())
+	c.ghosts = maxGhosts
+	c.alarms.ring(now, func(a alarm) {
+		switch a.about {
+		case aboutEvent:
+			c.checkEvent(a.num)
+		case aboutSub:
+			c.checkSub(a.num)
+		case aboutSession:
+			c.checkSession(a.num)
+		case aboutConn:
+			c.checkConn(subject.ConnID(a.num))
+		}
+	})
+	c.checkMonitors()
+	c.report()
+}
+
+// checkConn pings a client that is silent and drops one that stays so: its
+// socket may be half open, and nobody would ever know.
+func (c *core) checkConn(id subject.ConnID) {
+	cn := c.conns[id]
+	if cn == nil {
+		return
+	}
+	due := time.Unix(0, cn.heard.Load()).Add(c.config.PingInterval)
+	switch {
+	case due.After(c.now):
+		cn.pinged = false
+	case cn.pinged:
+		c.metrics.silent.Inc()
+		cn.abort("it has not answered a ping")
+		return
+	default:
+		cn.pinged = true
+		cn.ping()
+		c.touch(cn)
+		due = c.now.Add(c.config.PingTimeout)
+	}
+	c.alarms.set(due, alarm{aboutConn, uint64(id)})
+}
+
+// forget ends all that a connection has asked for.
+func (c *core) forget(cn *conn) {
+	if cn.gone {
+		return
+	}
+	cn.gone = true
+	delete(c.conns, cn.id)
+	for _, s := range slices.Clone(cn.subs) {
+		c.drop(s)
+	}
+	for _, s := range slices.Clone(cn.sessions) {
+		c.dropSession(s, true)
+	}
+}
+
+// say queues a frame for a client. B may be c.scratch, which it becomes.
+func (c *core) say(cn *conn, b []byte) {
+	c.scratch = b
+	cn.text(b)
+	c.touch(cn)
+}
+
+func (c *core) touch(cn *conn) {
+	if !cn.dirty {
+		cn.dirty = true
+		c.dirty = append(c.dirty, cn)
+	}
+}
+
+// Flush starts the writers of connections that something waits for.
+func (c *core) Flush() {
+	for _, cn := range c.dirty {
+		cn.dirty = false
+		cn.flush()
+	}
+	clear(c.dirty)
+	c.dirty = c.dirty[:0]
+}
+
+// send sends to the bus. A failure is counted and otherwise a loss like any
+// other: the question is asked again when its time has come.
+func (c *core) send(subj string, m proto.Message) {
+	if c.out.Send(subj, m) != nil {
+		c.metrics.sendFailures.Inc()
+	}
+}

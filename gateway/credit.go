@@ -1,0 +1,90 @@
+package gateway
+
+import (
+	"slices"
+
+	"rhea/proto/relaypb"
+)
+
+// A client is sent stored events only as fast as it takes them. Each connection
+// has a budget of bytes that wait in its socket's buffer or that its queries may
+// still send; a query is granted more as long as the budget lasts, and otherwise
+// waits in line until the socket has drained or another query has ended. With
+// nothing waiting and nothing granted the budget is whole, so one query at least
+// always goes on.
+const (
+	queryBudget = 512 << 10
+	queryStep   = 64 << 10 // what a query may send beyond what it has sent
+)
+
+// grant raises what a query may send to a step beyond what came, if the budget
+// allows it, and otherwise puts the query in line.
+func (c *core) grant(s *sub) bool {
+	q, cn := s.query, s.conn
+	switch {
+	case q.starved:
+		return false
+	case q.granted-q.received >= queryStep:
+		return true
+	case len(cn.starved) == 0 && c.affordable(cn):
+		c.settle(s, q.received+queryStep, q.received)
+		return true
+	}
+	q.starved = true
+	cn.starved = append(cn.starved, s.num)
+	return false
+}
+
+// affordable says whether the budget has room for a step. If not, the socket will
+// tell when it has drained.
+func (c *core) affordable(cn *conn) bool {
+	return !cn.crowded(queryBudget - queryStep - cn.granted)
+}
+
+// more grants a running query more.
+func (c *core) more(s *sub) {
+	q := s.query
+	if !c.grant(s) {
+		return
+	}
+	c.send(c.space.Req(s.conn.shard), &relaypb.ReqInbox{Body: &relaypb.ReqInbox_Credit{Credit: &relaypb.Credit{
+		Conn: uint64(s.conn.id), Num: s.num, Worker: uint32(q.worker), Granted: uint64(q.granted),
+	}}})
+}
+
+// fund serves the queries in line for as long as the budget lasts.
+func (c *core) fund(cn *conn) {
+	for len(cn.starved) > 0 && c.affordable(cn) {
+		s := c.subs[cn.starved[0]]
+		cn.starved = cn.starved[1:]
+		q := s.query
+		q.starved = false
+		q.progress, q.asked = c.now, c.now // until here the client was the slow one
+		c.settle(s, max(q.granted, q.received+queryStep), q.received)
+		if q.sent {
+			c.more(s)
+		} else {
+			c.launch(s)
+		}
+	}
+	if len(cn.starved) == 0 {
+		cn.starved = nil
+	}
+}
+
+// defund takes back what a query was granted, and its place in line.
+func (c *core) defund(s *sub) {
+	c.settle(s, 0, 0)
+	if s.query.starved {
+		s.query.starved = false
+		s.conn.starved = slices.DeleteFunc(s.conn.starved, func(num uint64) bool { return num == s.num })
+	}
+}
+
+// settle changes a query's account, and the connection's with it.
+func (c *core) settle(s *sub, granted, received int) {
+	q := s.query
+	s.conn.granted -= max(0, q.granted-q.received)
+	q.granted, q.received = granted, received
+	s.conn.granted += max(0, q.granted-q.received)
+}

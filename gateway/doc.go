@@ -1,0 +1,38 @@
+// Package gateway is the edge of the relay: the stage that holds the sockets.
+//
+//	arrives        frames of clients (sockets), Verdict, Part, Closed, Deliveries, NegReply (out.<instance>)
+//	leaves         EventFrame (ingest.<shard>), Query, Credit, Stop (req.<shard>),
+//	               Watch, Unwatch (sub.<shard>), NegOpen, NegMsg, NegClose (neg.<shard>), frames to clients
+//	owns           connections; their subscriptions; the EVENTs, queries and sessions that are unanswered
+//	order          what one connection says is handled in the order it was said; what one
+//	               answer makes a client hear is heard in the order of the answers
+//	lost on death  the connections: clients come back, here or at another gateway
+//
+// Every question has a number, and the gateway is the only one to ask again:
+// when the process that should answer changes, when an answer's parts have a
+// hole, and when nothing comes for too long. Nobody else keeps anything for
+// recovery. A question that stays unanswered ends in OK false, CLOSED or NEG-ERR
+// with error:, so that a client is never left waiting.
+//
+//	clients                                                       bus
+//	   │  ┌──────────┐  words (bounded channel)  ┌──────┐  outbox  │
+//	   ├──► reader   ├───────────────────────────►      ├──────────►
+//	   │  └──────────┘  one a connection         │ core │          │
+//	   │  ┌──────────┐  bytes (bounded buffer)   │      │  inbox   │
+//	   ◄──┤ writer   ◄───────────────────────────┤      ◄──────────┤
+//	   │  └──────────┘  only while bytes wait    └──────┘          │
+//
+// The core is one goroutine and owns all state. It blocks on nobody: bytes for a
+// client go into that connection's buffer, and a client that lets it fill is
+// disconnected. A reader blocks, and with it its socket, when the EVENTs that
+// wait for an answer fill the connection's share or the gateway's window.
+//
+// What bounds memory: connections (max_connections); for each the message being
+// read (max_message_length), the buffer (max_outbound), the subscriptions
+// (max_subscriptions) and the bytes of their filters; for all the window of
+// unanswered EVENTs, the channel from the readers and the inbox. Queries are
+// granted bytes only as the client takes them.
+//
+// The package knows nothing of what filters and events mean: it reads the name
+// of a message and the subscription id, and passes on bytes.
+package gateway

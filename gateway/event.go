@@ -1,0 +1,127 @@
+package gateway
+
+import (
+	"slices"
+	"time"
+
+	"rhea/proto/frame"
+	"rhea/proto/nostr"
+	"rhea/proto/relaypb"
+	"rhea/proto/subject"
+)
+
+// event is an EVENT without an answer.
+type event struct {
+	conn  *conn
+	body  []byte
+	since time.Time
+	again time.Time     // when it is sent again
+	pause time.Duration // between the last time and again
+	sent  bool          // to whoever was the shard's ingester
+}
+
+// resendEvent is the first pause before an EVENT is sent again; each next is
+// twice as long.
+const resendEvent = 2 * time.Second
+
+// ask passes an EVENT on. Its bytes have been taken from the windows.
+func (c *core) ask(cn *conn, body []byte) {
+	num := c.number(cn.shard)
+	e := &event{conn: cn, body: body, since: c.now, pause: resendEvent, again: c.now.Add(resendEvent)}
+	c.events[num] = e
+	c.metrics.events.Inc()
+	c.sendEvent(num, e)
+	c.alarms.set(e.again, alarm{aboutEvent, num})
+}
+
+func (c *core) sendEvent(num uint64, e *event) {
+	sh := e.conn.shard
+	if c.who.owner(subject.Ingester, sh) == 0 {
+		return // the next change of the roster sends it
+	}
+	if e.sent {
+		c.metrics.resent.Inc()
+	}
+	e.sent = true
+	c.send(c.space.Ingest(sh), &relaypb.IngestInbox{Body: &relaypb.IngestInbox_Event{
+		Event: &relaypb.EventFrame{Conn: uint64(e.conn.id), Num: num, Event: e.body},
+	}})
+}
+
+// resendEvents sends the unanswered EVENTs of some shards again, in the order in
+// which they came: whoever had them is gone, and perhaps they with it.
+func (c *core) resendEvents(concerned func(subject.Shard) bool) {
+	var nums []uint64
+	for num, e := range c.events {
+		if concerned(e.conn.shard) && !e.conn.gone {
+			nums = append(nums, num)
+		}
+	}
+	slices.Sort(nums)
+	for _, num := range nums {
+		c.sendEvent(num, c.events[num])
+	}
+}
+
+// checkEvent sends an unanswered EVENT again, or gives it up.
+func (c *core) checkEvent(num uint64) {
+	e := c.events[num]
+	if e == nil {
+		return
+	}
+	end := e.since.Add(c.config.EventTimeout)
+	if !end.After(c.now) {
+		c.metrics.timeouts.Inc()
+		c.answer(num, e, "", false, nostr.Failed.Text("the relay is too busy; try again"))
+		return
+	}
+	if !e.again.After(c.now) {
+		e.pause *= 2
+		e.again = c.now.Add(e.pause)
+		if !e.conn.gone {
+			c.sendEvent(num, e)
+		}
+	}
+	next := e.again
+	if end.Before(next) {
+		next = end
+	}
+	c.alarms.set(next, alarm{aboutEvent, num})
+}
+
+// verdict makes an OK of an answer.
+func (c *core) verdict(v *relaypb.Verdict) {
+	e := c.events[v.Num]
+	if e == nil {
+		c.metrics.late.Inc()
+		return
+	}
+	accepted := v.Outcome == relaypb.Outcome_NEW || v.Outcome == relaypb.Outcome_DUPLICATE || v.Outcome == relaypb.Outcome_EPHEMERAL
+	text := v.Text
+	if !accepted && text == "" {
+		text = nostr.Failed.Text("refused without a reason")
+	}
+	id := ""
+	if len(v.Id) == len(nostr.EventID{}) {
+		id = nostr.EventID(v.Id).String()
+	}
+	c.answer(v.Num, e, id, accepted, text)
+}
+
+// answer ends an EVENT. An empty id is taken from what the client sent.
+func (c *core) answer(num uint64, e *event, id string, accepted bool, text string) {
+	delete(c.events, num)
+	c.hub.windows.give(&e.conn.share, len(e.body))
+	if e.conn.gone {
+		return
+	}
+	if id == "" {
+		id, _ = frame.EventIDOf(e.body)
+	}
+	if accepted {
+		c.metrics.accepted.Inc()
+	} else {
+		c.metrics.refusedEvents.Inc()
+	}
+	c.say(e.conn, frame.AppendOKText(c.scratch[:0], id, accepted, text))
+}

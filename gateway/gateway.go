@@ -1,0 +1,150 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"rhea/proto/bus"
+	"rhea/proto/relaypb"
+	"rhea/proto/stage"
+	"rhea/proto/subject"
+)
+
+// gateway is the shell around the core: the HTTP server, the bus, the clock.
+type gateway struct {
+	config  Config
+	bus     *bus.Bus
+	log     *slog.Logger
+	metrics *metrics
+	hub     *hub
+	door    *door
+	proxies []netip.Prefix
+
+	information []byte
+	landing     []byte
+
+	counter atomic.Uint32 // connections so far
+	plain   atomic.Int64  // TCP connections that are not WebSockets
+}
+
+// maxPlain bounds the connections that are not WebSockets (yet). More are closed
+// as they come.
+const maxPlain = 1024
+
+// Bounds of what the loop takes in before it sends what that has led to.
+const (
+	maxWords = 256 // waiting in the channel; of at most max_message_length each
+	maxRound = 256 // words and bus messages handled in one round
+	// maxRoundFrames ends a round early: clients should not wait for others' events.
+	maxRoundFrames = 4096
+)
+
+// Run serves clients until ctx ends, then stops taking in, answers what it can
+// within drain_timeout, and tells the clients that it goes (close code 1001). It
+// returns an error when it cannot listen or cannot be part of the deployment.
+func Run(ctx context.Context, cfg Config, env stage.Env) error {
+	g, err := newGateway(cfg, env)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("gateway: %w", err)
+	}
+	r := bus.NewRoster(env.Bus, subject.Gateway, env.Version, g.metrics.member)
+	return r.While(ctx, func(ctx context.Context) error { return g.run(ctx, r, listener, env) })
+}
+
+func newGateway(cfg Config, env stage.Env) (*gateway, error) {
+	g := &gateway{config: cfg, bus: env.Bus, log: env.Log, metrics: newMetrics(env.Metrics), door: newDoor(cfg.MaxConnections, cfg.MaxPerAddress)}
+	var err error
+	if g.proxies, err = cfg.proxies(); err != nil {
+		return nil, err
+	}
+	info := newInformation(cfg.Relay, env.Limits, env.Version)
+	if g.information, err = info.json(); err != nil {
+		return nil, fmt.Errorf("gateway: relay information: %w", err)
+	}
+	if g.landing, err = renderLanding(info); err != nil {
+		return nil, err
+	}
+	g.hub = &hub{
+		maxMessage: env.Limits.MaxMessageLength, maxOutbound: int(cfg.MaxOutbound), writeTimeout: cfg.WriteTimeout,
+		windows: newWindows(maxWindow), words: make(chan word, maxWords), done: make(chan struct{}),
+		metrics: g.metrics, log: env.Log,
+	}
+	return g, nil
+}
+
+// run owns every goroutine of the stage: the HTTP server's, the readers and
+// writers (hub.running), and itself, the core's.
+func (g *gateway) run(ctx context.Context, r *bus.Roster, listener net.Listener, env stage.Env) error {
+	inbox := bus.Listen(g.bus, func() *relaypb.OutInbox { return new(relaypb.OutInbox) }, 0)
+	if err := inbox.Add(g.bus.Space.Out(g.bus.Instance)); err != nil {
+		_ = listener.Close() // nothing was served
+		return err
+	}
+	defer inbox.Close()
+	outbox := g.bus.NewOutbox()
+	l := &loop{
+		core: newCore(g.bus.Space, g.bus.Instance, &g.config, &env.Limits, outbox, g.hub, time.Now()),
+		hub:  g.hub, inbox: inbox, outbox: outbox, roster: r, changes: r.Changes(),
+	}
+	server := &http.Server{
+		Handler: g, ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, WriteTimeout: 2 * headerTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ConnState: g.bound,
+		ErrorLog: slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	g.log.Info("listening", "address", "ws://"+listener.Addr().String())
+	if g.config.Ready != nil {
+		g.config.Ready(listener.Addr())
+	}
+
+	err := l.serve(ctx, served)
+	_ = server.Close() // stops accepting; WebSockets are no longer the server's
+	l.drain(g.config.DrainTimeout)
+	g.hub.end()
+	return err
+}
+
+// bound keeps the number of plain HTTP connections in bounds.
+func (g *gateway) bound(c net.Conn, s http.ConnState) {
+	switch s {
+	case http.StateNew:
+		if g.plain.Add(1) > maxPlain {
+			_ = c.Close() // the server finds out
+		}
+	case http.StateHijacked, http.StateClosed:
+		g.plain.Add(-1)
+	}
+}
+
+// serve starts the reader of a new connection.
+func (g *gateway) serve(nc net.Conn, from netip.Addr, early []byte) {
+	g.metrics.opened.Inc()
+	id := subject.MakeConnID(g.bus.Instance, g.counter.Add(1))
+	cn := &conn{id: id, shard: g.bus.Space.ShardOf(id), socket: socket{nc: nc, hub: g.hub}}
+	cn.socket.conn = cn
+	cn.heard.Store(g.hub.tick.Load())
+	started := g.hub.start(func() {
+		defer g.door.leave(from)
+		r := &reader{s: &cn.socket}
+		r.run(early)
+	})
+	if !started {
+		_ = nc.Close() // the gateway has ended
+		g.door.leave(from)
+	}
+}
+
+// errServer says that the HTTP server has ended by itself.
+var errServer = errors.New("gateway: the HTTP server has ended")

@@ -1,0 +1,94 @@
+package gateway
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+// Time-outs and bounds of what comes before the upgrade.
+const (
+	headerTimeout  = 10 * time.Second
+	idleTimeout    = time.Minute
+	upgradeTimeout = 10 * time.Second
+	maxHeaderBytes = 16 << 10
+)
+
+// ServeHTTP answers everything that is said before a connection is a WebSocket:
+// the one endpoint is /, because a path does not influence what the relay does
+// (NIP-01).
+func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	allowAnyOrigin(w.Header())
+	switch {
+	case r.URL.Path != "/":
+		http.Error(w, "404: the relay is at /", http.StatusNotFound)
+	case r.Method == http.MethodOptions:
+		w.WriteHeader(http.StatusNoContent)
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		w.Header().Set("Allow", allowedMethods)
+		http.Error(w, "405: only GET, HEAD and OPTIONS", http.StatusMethodNotAllowed)
+	case r.Method == http.MethodGet && asksForWebSocket(r):
+		g.upgrade(w, r)
+	case acceptsInformation(r.Header.Values("Accept")):
+		w.Header().Set("Content-Type", informationType)
+		w.Header().Add("Vary", "Accept")
+		_, _ = w.Write(g.information) // the client is gone if this fails
+	default:
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src https: http:")
+		w.Header().Add("Vary", "Accept")
+		_, _ = w.Write(g.landing)
+	}
+}
+
+const allowedMethods = "GET, HEAD, OPTIONS"
+
+// allowAnyOrigin lets web pages from anywhere read the answer; NIP-11 demands it.
+func allowAnyOrigin(h http.Header) {
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Access-Control-Allow-Headers", "*")
+	h.Set("Access-Control-Allow-Methods", allowedMethods)
+}
+
+func asksForWebSocket(r *http.Request) bool {
+	for _, v := range r.Header.Values("Upgrade") {
+		for one := range strings.SplitSeq(v, ",") {
+			if strings.EqualFold(strings.TrimSpace(one), "websocket") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// upgrade makes a WebSocket of the request's connection and hands it to its
+// reader; the HTTP server's goroutine and buffers go free.
+func (g *gateway) upgrade(w http.ResponseWriter, r *http.Request) {
+	from := clientAddress(r, g.proxies)
+	switch g.door.enter(from) {
+	case doorFull:
+		g.metrics.refusedFull.Inc()
+		http.Error(w, "503: the relay has no room for more connections", http.StatusServiceUnavailable)
+		return
+	case doorCrowded:
+		g.metrics.refusedAddress.Inc()
+		http.Error(w, "429: too many connections from your address", http.StatusTooManyRequests)
+		return
+	}
+	nc, rw, _, err := ws.HTTPUpgrader{Timeout: upgradeTimeout}.Upgrade(r, w)
+	if err != nil {
+		g.metrics.refusedUpgrades.Inc()
+		g.door.leave(from)
+		if nc != nil {
+			_ = nc.Close()
+		}
+		return
+	}
+	var early []byte
+	if n := rw.Reader.Buffered(); n > 0 {
+		early, _ = rw.Reader.Peek(n) // they are there
+	}
+	g.serve(nc, from, early)
+}

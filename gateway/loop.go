@@ -1,0 +1,109 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"rhea/proto/bus"
+	"rhea/proto/relaypb"
+)
+
+// loop feeds the core: one thing arrives, what else waits is handled with it, and
+// then everything that this has led to goes out at once.
+type loop struct {
+	core    *core
+	hub     *hub
+	inbox   *bus.Inbox[*relaypb.OutInbox]
+	outbox  *bus.Outbox
+	roster  *bus.Roster
+	changes <-chan struct{}
+}
+
+// serve runs until ctx ends, or the HTTP server does.
+func (l *loop) serve(ctx context.Context, served <-chan error) error {
+	tick := time.NewTicker(tickEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-served:
+			return fmt.Errorf("%w: %w", errServer, err)
+		case w := <-l.hub.words:
+			l.core.HandleWord(w)
+		case msg := <-l.inbox.C():
+			l.inbox.Each(msg, l.core.Handle)
+		case <-l.changes:
+			l.core.HandleRoster(l.roster.View())
+		case now := <-tick.C:
+			l.core.Tick(now)
+		}
+		l.round()
+		l.send()
+	}
+}
+
+// round handles what waits, up to a bound.
+func (l *loop) round() {
+	limit := l.hub.metrics.delivered.Value() + l.hub.metrics.stored.Value() + maxRoundFrames
+	for range maxRound {
+		select {
+		case w := <-l.hub.words:
+			l.core.HandleWord(w)
+		case msg := <-l.inbox.C():
+			l.inbox.Each(msg, l.core.Handle)
+		default:
+			return
+		}
+		if l.hub.metrics.delivered.Value()+l.hub.metrics.stored.Value() > limit {
+			return
+		}
+	}
+}
+
+// send flushes to the bus and to the sockets. The outbox counts its failures.
+func (l *loop) send() {
+	_ = l.outbox.Flush()
+	l.core.Flush()
+}
+
+// drain takes in nothing new, waits for the answers to what is unanswered, refuses
+// the rest, and says goodbye to the clients; patience bounds each half.
+func (l *loop) drain(patience time.Duration) {
+	l.core.Drain()
+	l.until(patience, func() bool { return l.core.unanswered() == 0 })
+	l.core.Farewell()
+	l.send()
+	if !l.until(patience, func() bool { return len(l.core.conns) == 0 }) {
+		for _, cn := range l.core.conns {
+			cn.abort("the gateway stops")
+		}
+	}
+}
+
+// until goes on with the loop until done, or for as long as patience lasts, and
+// says which.
+func (l *loop) until(patience time.Duration, done func() bool) bool {
+	out := time.NewTimer(patience)
+	defer out.Stop()
+	tick := time.NewTicker(tickEvery)
+	defer tick.Stop()
+	for !done() {
+		select {
+		case <-out.C:
+			return false
+		case w := <-l.hub.words:
+			l.core.HandleWord(w)
+		case msg := <-l.inbox.C():
+			l.inbox.Each(msg, l.core.Handle)
+		case <-l.changes:
+			l.core.HandleRoster(l.roster.View())
+		case now := <-tick.C:
+			l.core.Tick(now)
+		}
+		l.round()
+		l.send()
+	}
+	return true
+}

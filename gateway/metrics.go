@@ -1,0 +1,81 @@
+package gateway
+
+import (
+	"maps"
+
+	"rhea/proto/relaypb"
+	"rhea/proto/stage"
+)
+
+// metrics is what the gateway counts. All are safe for concurrent use.
+type metrics struct {
+	set *stage.Metrics
+
+	conns, subs, pending, window, monitors *stage.Gauge
+
+	bytesIn, bytesOut, messages                *stage.Counter
+	events, accepted, refusedEvents            *stage.Counter
+	queries, stored, delivered, repeated, late *stage.Counter
+
+	resent, resumed, rewatched, gaps, timeouts, sendFailures *stage.Counter
+
+	slow, silent                                            *stage.Counter
+	refusedFrames, refusedMessages, refusedSubs, closedSubs *stage.Counter
+	refusedFull, refusedAddress, refusedUpgrades, opened    *stage.Counter
+}
+
+func newMetrics(m *stage.Metrics) *metrics {
+	return &metrics{
+		set:      m,
+		conns:    m.Gauge("conns", "Open connections."),
+		subs:     m.Gauge("subs", "Open subscriptions."),
+		pending:  m.Gauge("pending_events", "EVENTs without an answer."),
+		window:   m.Gauge("window_bytes", "Bytes of EVENTs without an answer."),
+		monitors: m.Gauge("monitors", "Monitors that watch for this gateway."),
+
+		opened:        m.Counter("opened", "Connections opened."),
+		bytesIn:       m.Counter("in_bytes", "Bytes read from clients."),
+		bytesOut:      m.Counter("out_bytes", "Bytes written to clients."),
+		messages:      m.Counter("messages", "Messages of clients."),
+		events:        m.Counter("events", "EVENTs passed on."),
+		accepted:      m.Counter("events_accepted", "EVENTs answered OK true."),
+		refusedEvents: m.Counter("events_refused", "EVENTs answered OK false."),
+		queries:       m.Counter("queries", "REQs passed on."),
+		stored:        m.Counter("stored_events", "Stored events sent to clients."),
+		delivered:     m.Counter("deliveries", "Live events sent to clients."),
+		repeated:      m.Counter("deliveries_repeated", "Live events dropped because the subscription had passed them."),
+		late:          m.Counter("answers_late", "Answers that nobody waited for."),
+
+		resent:       m.Counter("events_resent", "EVENTs sent again to an ingester."),
+		resumed:      m.Counter("queries_resumed", "Queries sent again to a reqworker."),
+		rewatched:    m.Counter("watches_again", "Subscriptions registered again with a monitor."),
+		gaps:         m.Counter("gaps", "Holes in what reqworkers and monitors sent."),
+		timeouts:     m.Counter("timeouts", "Questions of clients given up with error:."),
+		sendFailures: m.Counter("send_failures", "Messages that the bus did not take."),
+
+		slow:            m.Counter("disconnects", "Connections cut.", "reason", "slow"),
+		silent:          m.Counter("disconnects", "Connections cut.", "reason", "silent"),
+		refusedFrames:   m.Counter("disconnects", "Connections cut.", "reason", "protocol"),
+		refusedMessages: m.Counter("refused", "Requests refused.", "reason", "malformed"),
+		refusedSubs:     m.Counter("refused", "Requests refused.", "reason", "subscriptions"),
+		closedSubs:      m.Counter("closed", "Subscriptions closed by the relay."),
+		refusedFull:     m.Counter("refused", "Requests refused.", "reason", "connections"),
+		refusedAddress:  m.Counter("refused", "Requests refused.", "reason", "address"),
+		refusedUpgrades: m.Counter("refused", "Requests refused.", "reason", "handshake"),
+	}
+}
+
+// report sets the gauges of what the core holds.
+func (c *core) report() {
+	c.metrics.conns.Set(int64(len(c.conns)))
+	c.metrics.subs.Set(int64(len(c.subs)))
+	c.metrics.pending.Set(int64(len(c.events)))
+	c.metrics.monitors.Set(int64(len(c.monitors)))
+	c.metrics.window.Set(int64(c.hub.windows.used()))
+}
+
+// member fills in an announcement.
+func (m *metrics) member(to *relaypb.Member) {
+	to.Stats = m.set.Snapshot()
+	maps.DeleteFunc(to.Stats, func(_ string, v float64) bool { return v == 0 })
+}

@@ -1,0 +1,182 @@
+package gateway
+
+import (
+	"time"
+
+	"rhea/proto/frame"
+	"rhea/proto/nostr"
+	"rhea/proto/relaypb"
+	"rhea/proto/subject"
+)
+
+// query is what is known of the stored part of a subscription while it runs. It
+// is enough to have any reqworker go on where the last one stopped.
+type query struct {
+	sent   bool             // to the shard's reqworker, under the sub's number
+	worker subject.Instance // the first that answered this number; 0: none yet
+	next   uint32           // the index of the part to come
+	cursor []byte
+	asOf   uint64
+
+	granted  int // bytes of events, under this number
+	received int
+	starved  bool // stands in conn.starved
+
+	progress time.Time // when something came last, or was last not to be expected
+	asked    time.Time // when it was sent last, or when something came last
+}
+
+// resumeQuery is how long a query that may send is waited for before it is taken
+// for lost.
+const resumeQuery = 3 * time.Second
+
+// begin asks for the stored events of a new subscription.
+func (c *core) begin(s *sub) {
+	s.query = &query{progress: c.now, asked: c.now}
+	c.launch(s)
+	c.watchOver(s)
+}
+
+// launch sends the query under the sub's present number, as soon as there is
+// somebody to send it to and the client takes what is sent.
+func (c *core) launch(s *sub) {
+	q, sh := s.query, s.conn.shard
+	if q.sent || c.who.owner(subject.Reqworker, sh) == 0 {
+		return // the next change of the roster sends it
+	}
+	if !c.grant(s) {
+		return // the drained socket sends it
+	}
+	q.sent, q.asked = true, c.now
+	c.send(c.space.Req(sh), &relaypb.ReqInbox{Body: &relaypb.ReqInbox_Query{Query: &relaypb.Query{
+		Conn: uint64(s.conn.id), Num: s.num, Filters: s.filters, Granted: uint64(q.granted), Cursor: q.cursor, AsOf: q.asOf,
+	}}})
+}
+
+// resume has the shard's present reqworker go on, under a new number: whatever
+// still comes for the old one is for nobody.
+func (c *core) resume(s *sub) {
+	c.metrics.resumed.Inc()
+	c.stop(s)
+	q := s.query
+	q.sent, q.worker, q.next = false, 0, 0
+	delete(c.subs, s.num)
+	s.num = c.number(s.conn.shard)
+	c.subs[s.num] = s
+	c.launch(s)
+	c.watchOver(s)
+	c.fund(s.conn)
+}
+
+// stop tells the reqworker that nothing more is wanted under the sub's number.
+func (c *core) stop(s *sub) {
+	c.defund(s)
+	sh := s.conn.shard
+	if !s.query.sent || c.who.owner(subject.Reqworker, sh) == 0 {
+		return
+	}
+	c.send(c.space.Req(sh), &relaypb.ReqInbox{Body: &relaypb.ReqInbox_Stop{
+		Stop: &relaypb.Stop{Conn: uint64(s.conn.id), Num: s.num},
+	}})
+}
+
+// answered returns the sub whose query an answer belongs to, nil if it is to be
+// dropped: two reqworkers may answer while a shard changes hands, and one of them
+// is as good as the other, but not a mixture.
+func (c *core) answered(num uint64, worker uint32) *sub {
+	s := c.subs[num]
+	if s == nil || s.query == nil {
+		c.metrics.late.Inc()
+		c.exorcise(num, subject.Reqworker)
+		return nil
+	}
+	q := s.query
+	if q.worker == 0 {
+		q.worker = subject.Instance(worker)
+	}
+	if q.worker != subject.Instance(worker) {
+		c.metrics.late.Inc()
+		return nil
+	}
+	return s
+}
+
+// part passes on a piece of a query's answer.
+func (c *core) part(p *relaypb.Part) {
+	s := c.answered(p.Num, p.Worker)
+	if s == nil {
+		return
+	}
+	q := s.query
+	if p.Index < q.next {
+		c.metrics.late.Inc()
+		return
+	}
+	if p.Index > q.next {
+		c.metrics.gaps.Inc()
+		c.resume(s)
+		return
+	}
+	q.next++
+	q.progress, q.asked = c.now, c.now
+	q.cursor, q.asOf = p.Cursor, p.AsOf
+	bytes := 0
+	for _, json := range p.Events {
+		s.conn.event(s.prefix, json)
+		bytes += len(json)
+	}
+	c.metrics.stored.Add(len(p.Events))
+	c.touch(s.conn)
+	c.settle(s, q.granted, q.received+bytes)
+	if p.Eose {
+		c.eose(s)
+		return
+	}
+	if q.granted-q.received < queryStep/2 && !q.starved {
+		c.more(s)
+	}
+	c.fund(s.conn)
+}
+
+// eose ends the stored part: the monitor has the subscription from here on.
+func (c *core) eose(s *sub) {
+	c.say(s.conn, frame.AppendEOSE(c.scratch[:0], s.id))
+	asOf := s.query.asOf
+	s.query.sent = false // it has ended there
+	c.stop(s)
+	s.query = nil
+	delete(c.subs, s.num)
+	s.num = c.number(s.conn.shard)
+	c.subs[s.num] = s
+	s.seen = subject.Seq(asOf)
+	c.watch(s)
+	c.fund(s.conn)
+}
+
+// checkQuery resumes a query that should have made progress, and gives up one
+// that has made none for too long.
+func (c *core) checkQuery(s *sub) {
+	q := s.query
+	if q.starved {
+		q.progress, q.asked = c.now, c.now // the client is the slow one
+	}
+	switch {
+	case !q.progress.Add(c.config.QueryTimeout).After(c.now):
+		c.metrics.timeouts.Inc()
+		c.closeSub(s, nostr.Failed.Text("the relay is too busy; try again"))
+	case q.sent && !q.asked.Add(resumeQuery).After(c.now):
+		c.resume(s)
+	default:
+		c.watchOver(s)
+	}
+}
+
+// watchOver sets the alarm for the query's next check.
+func (c *core) watchOver(s *sub) {
+	q := s.query
+	when := q.progress.Add(c.config.QueryTimeout)
+	if again := q.asked.Add(resumeQuery); (q.sent || q.starved) && again.Before(when) {
+		when = again
+	}
+	c.alarms.set(when, alarm{aboutSub, s.num})
+}

@@ -1,0 +1,125 @@
+package gateway
+
+import (
+	"slices"
+
+	"rhea/proto/nostr"
+	"rhea/proto/relaypb"
+	"rhea/proto/subject"
+)
+
+// view is who is on the bus; *bus.View is one.
+type view interface {
+	Owner(subject.Stage, subject.Shard) subject.Instance
+	Members(subject.Stage) []*relaypb.Member
+}
+
+// roster is who works for this gateway, as of the last change.
+type roster struct {
+	view   view // nil at first
+	owners map[subject.Stage][]subject.Instance
+	writer subject.Instance
+	store  uint64
+}
+
+func newRoster(shards int) roster {
+	r := roster{owners: make(map[subject.Stage][]subject.Instance)}
+	for _, st := range []subject.Stage{subject.Ingester, subject.Reqworker, subject.Monitor, subject.Negentropy} {
+		r.owners[st] = make([]subject.Instance, shards)
+	}
+	return r
+}
+
+// owner returns who listens to a shard, 0 if nobody does.
+func (r *roster) owner(st subject.Stage, sh subject.Shard) subject.Instance { return r.owners[st][sh] }
+
+// progress returns how far a monitor says it has followed the log.
+func (r *roster) progress(i subject.Instance) subject.Seq {
+	for _, m := range r.view.Members(subject.Monitor) {
+		if subject.Instance(m.Instance) == i {
+			return subject.Seq(m.Seq)
+		}
+	}
+	return 0
+}
+
+// update takes in a view and returns which shards of which stages have another
+// owner than before.
+func (r *roster) update(v view) map[subject.Stage][]bool {
+	r.view = v
+	changed := make(map[subject.Stage][]bool)
+	for st, owners := range r.owners {
+		changed[st] = make([]bool, len(owners))
+		for sh := range owners {
+			now := v.Owner(st, subject.Shard(sh))
+			changed[st][sh] = now != owners[sh]
+			owners[sh] = now
+		}
+	}
+	return changed
+}
+
+// The windows of all gateways together are what ingesters and the writer can be
+// owed at once.
+const (
+	maxWindow  = 8 << 20
+	allWindows = 32 << 20
+)
+
+// HandleRoster sends again what was asked of processes that are gone.
+func (c *core) HandleRoster(v view) {
+	gateways := max(1, len(v.Members(subject.Gateway)))
+	c.hub.windows.resize(min(maxWindow, allWindows/gateways))
+	changed := c.who.update(v)
+	c.newWriter(v)
+	c.resendEvents(func(sh subject.Shard) bool { return changed[subject.Ingester][sh] })
+	for _, s := range c.sorted(func(s *sub) bool { return s.query != nil && changed[subject.Reqworker][s.conn.shard] }) {
+		if s.query.sent {
+			c.resume(s)
+		} else {
+			c.launch(s)
+		}
+	}
+	for _, s := range c.sorted(func(s *sub) bool { return s.query == nil && changed[subject.Monitor][s.conn.shard] }) {
+		c.rewatch(s)
+	}
+	c.moveSessions(changed[subject.Negentropy])
+	for i := range c.monitors {
+		if !slices.ContainsFunc(v.Members(subject.Monitor), func(m *relaypb.Member) bool { return m.Instance == uint32(i) }) {
+			if m := c.monitors[i]; m.live == 0 {
+				delete(c.monitors, i)
+			}
+		}
+	}
+}
+
+// newWriter sends all unanswered EVENTs again when another process writes: the
+// one before took some of them with it. When another store is served, no Seq that
+// is known here means anything, and subscriptions start over.
+func (c *core) newWriter(v view) {
+	var w *relaypb.Member
+	for _, m := range v.Members(subject.Writer) {
+		if w == nil || !m.Leaving {
+			w = m
+		}
+	}
+	if w == nil {
+		return
+	}
+	if i := subject.Instance(w.Instance); i != c.who.writer {
+		again := c.who.writer != 0
+		c.who.writer = i
+		if again {
+			c.resendEvents(func(subject.Shard) bool { return true })
+		}
+	}
+	if w.Store == 0 || w.Store == c.who.store {
+		return
+	}
+	if c.who.store != 0 {
+		for _, s := range c.sorted(func(*sub) bool { return true }) {
+			c.closeSub(s, nostr.Failed.Text("the store was replaced; subscribe again"))
+		}
+	}
+	c.who.store = w.Store
+}

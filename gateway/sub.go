@@ -1,0 +1,126 @@
+package gateway
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"rhea/proto/frame"
+	"rhea/proto/nostr"
+	"rhea/proto/relaypb"
+	"rhea/proto/subject"
+)
+
+// sub is a subscription. While its stored events are being sent it has a query;
+// afterwards it is watched by a monitor, or waits for one.
+type sub struct {
+	conn    *conn
+	id      frame.SubID
+	prefix  string // ["EVENT","<id>",
+	filters []byte // as the client sent them
+	num     uint64 // of the query or watch that was asked for last
+
+	query *query // nil once it is done
+
+	seen      subject.Seq      // everything up to this has been sent
+	monitor   subject.Instance // that it was registered with; 0: none
+	confirmed bool             // the monitor has said so
+}
+
+// subscribe opens a subscription, in place of the one that has the same id.
+func (c *core) subscribe(cn *conn, id frame.SubID, filters []byte) {
+	c.unsubscribe(cn, id)
+	if len(cn.subs) >= c.limits.MaxSubscriptions {
+		c.refuseSub(cn, id, fmt.Sprintf("too many subscriptions: %d are open", len(cn.subs)))
+		return
+	}
+	if cn.filters+len(filters) > int(c.config.MaxSubscribeSize) {
+		c.refuseSub(cn, id, fmt.Sprintf("the filters of all subscriptions have more than %d bytes", c.config.MaxSubscribeSize))
+		return
+	}
+	s := &sub{conn: cn, filters: filters}
+	s.prefix = string(frame.AppendEventPrefix(c.scratch[:0], id))
+	s.id = shareText(s.prefix, id)
+	s.num = c.number(cn.shard)
+	cn.subs = append(cn.subs, s)
+	cn.filters += len(filters)
+	c.subs[s.num] = s
+	c.metrics.queries.Inc()
+	c.begin(s)
+}
+
+// shareText returns id as a part of prefix when it stands there unescaped: there
+// are a great many subscriptions, and most have nothing to do.
+func shareText(prefix string, id frame.SubID) frame.SubID {
+	if _, rest, ok := strings.Cut(prefix, `,"`); ok && strings.HasPrefix(rest, string(id)+`",`) {
+		return frame.SubID(rest[:len(id)])
+	}
+	return id
+}
+
+func (c *core) refuseSub(cn *conn, id frame.SubID, why string) {
+	c.metrics.refusedSubs.Inc()
+	c.say(cn, frame.AppendClosed(c.scratch[:0], id, nostr.Blocked.Text(why)))
+}
+
+// unsubscribe ends a subscription in silence; one that does not exist, too.
+func (c *core) unsubscribe(cn *conn, id frame.SubID) {
+	for _, s := range cn.subs {
+		if s.id == id {
+			c.drop(s)
+			return
+		}
+	}
+}
+
+// closeSub ends a subscription and tells the client why.
+func (c *core) closeSub(s *sub, text string) {
+	cn, id := s.conn, s.id
+	c.drop(s)
+	c.metrics.closedSubs.Inc()
+	c.say(cn, frame.AppendClosed(c.scratch[:0], id, text))
+}
+
+// drop forgets a subscription and stops whoever works for it.
+func (c *core) drop(s *sub) {
+	cn := s.conn
+	cn.subs = slices.DeleteFunc(cn.subs, func(x *sub) bool { return x == s })
+	cn.filters -= len(s.filters)
+	if s.query != nil {
+		c.stop(s)
+		s.query = nil
+	} else {
+		c.unwatch(s)
+	}
+	delete(c.subs, s.num)
+	if !cn.gone {
+		c.fund(cn)
+	}
+}
+
+// checkSub looks after a subscription that something is owed to.
+func (c *core) checkSub(num uint64) {
+	s := c.subs[num]
+	switch {
+	case s == nil:
+	case s.query != nil:
+		c.checkQuery(s)
+	case s.monitor != 0 && !s.confirmed:
+		c.metrics.rewatched.Inc()
+		c.rewatch(s)
+	}
+}
+
+// closed passes on a reqworker's refusal.
+func (c *core) closed(m *relaypb.Closed) {
+	s := c.answered(m.Num, m.Worker)
+	if s == nil {
+		return
+	}
+	text := m.Text
+	if text == "" {
+		text = nostr.Failed.Text("closed without a reason")
+	}
+	s.query.sent = false // it has ended there: there is nothing to stop
+	c.closeSub(s, text)
+}

@@ -1,0 +1,223 @@
+package gateway
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"rhea/proto/relaypb"
+	"rhea/proto/subject"
+)
+
+const (
+	// watchWindow bounds the bytes of watches that monitors have not confirmed, so
+	// that registering everything again does not flood them.
+	watchWindow = 4 << 20
+	watchCost   = 64 // of a watch, beside its filters
+	// rewatchTime is how long a watch may stay unconfirmed.
+	rewatchTime = 2 * time.Second
+	// behindTime is how long a monitor may have read further in the log than it
+	// has told this gateway, before it is taken to have forgotten the gateway.
+	behindTime = 3 * time.Second
+	// maxGhosts bounds the replies to answers that nobody waits for, in one tick.
+	maxGhosts = 64
+)
+
+// monitor is what is known of a process that watches for this gateway.
+type monitor struct {
+	next   uint64      // the number of the Deliveries to come
+	upto   subject.Seq // what its confirmed watches have been served up to
+	live   int         // confirmed watches
+	behind time.Time   // since when it owes news; zero: it does not
+}
+
+func (c *core) monitorOf(i subject.Instance) *monitor {
+	m := c.monitors[i]
+	if m == nil {
+		m = &monitor{next: 1}
+		c.monitors[i] = m
+	}
+	return m
+}
+
+// watch registers a subscription with the shard's monitor, when there is one and
+// the window has room.
+func (c *core) watch(s *sub) {
+	c.toWatch = append(c.toWatch, s.num)
+	c.pumpWatches()
+}
+
+func (c *core) pumpWatches() {
+	for len(c.toWatch) > 0 {
+		s := c.subs[c.toWatch[0]]
+		if s != nil && s.query == nil && s.monitor == 0 {
+			owner := c.who.owner(subject.Monitor, s.conn.shard)
+			if owner != 0 && !c.watching.Take(watchCost+len(s.filters)) {
+				return
+			}
+			if owner != 0 { // else the next change of the roster registers it
+				c.register(s, owner)
+			}
+		}
+		c.toWatch = c.toWatch[1:]
+	}
+	c.toWatch = nil
+}
+
+func (c *core) register(s *sub, owner subject.Instance) {
+	s.monitor = owner
+	c.monitorOf(owner)
+	c.send(c.space.Sub(s.conn.shard), &relaypb.SubInbox{Body: &relaypb.SubInbox_Watch{Watch: &relaypb.Watch{
+		Conn: uint64(s.conn.id), Num: s.num, After: uint64(s.seen), Filters: s.filters,
+	}}})
+	c.alarms.set(c.now.Add(rewatchTime), alarm{aboutSub, s.num})
+}
+
+// unwatch ends the registration of a subscription, if it has one.
+func (c *core) unwatch(s *sub) {
+	if s.monitor == 0 {
+		return
+	}
+	if s.confirmed {
+		c.monitors[s.monitor].live--
+	} else {
+		c.watching.Give(watchCost + len(s.filters))
+	}
+	if c.who.owner(subject.Monitor, s.conn.shard) == s.monitor {
+		c.sendUnwatch(s.num, s.conn.id)
+	}
+	s.monitor, s.confirmed = 0, false
+}
+
+func (c *core) sendUnwatch(num uint64, id subject.ConnID) {
+	c.send(c.space.Sub(c.space.ShardOf(id)), &relaypb.SubInbox{Body: &relaypb.SubInbox_Unwatch{
+		Unwatch: &relaypb.Unwatch{Conn: uint64(id), Num: num},
+	}})
+}
+
+// rewatch registers a subscription again, from where it has been served to, under
+// a new number: what still comes for the old one is for nobody.
+func (c *core) rewatch(s *sub) {
+	if s.confirmed {
+		s.seen = max(s.seen, c.monitors[s.monitor].upto)
+	}
+	c.unwatch(s)
+	delete(c.subs, s.num)
+	s.num = c.number(s.conn.shard)
+	c.subs[s.num] = s
+	c.watch(s)
+}
+
+// rewatchAll registers again all that a monitor watches.
+func (c *core) rewatchAll(i subject.Instance) {
+	for _, s := range c.sorted(func(s *sub) bool { return s.monitor == i }) {
+		c.metrics.rewatched.Inc()
+		c.rewatch(s)
+	}
+	c.monitors[i].behind = time.Time{}
+}
+
+// sorted returns the subscriptions that are meant, in the order of their numbers.
+func (c *core) sorted(meant func(*sub) bool) []*sub {
+	var list []*sub
+	for _, s := range c.subs {
+		if meant(s) {
+			list = append(list, s)
+		}
+	}
+	slices.SortFunc(list, func(a, b *sub) int {
+		if a.num < b.num {
+			return -1
+		}
+		return 1
+	})
+	return list
+}
+
+// deliveries passes on live events. A hole in the numbers means that some were
+// lost; which is not known, so all that this monitor watches starts again from
+// what is certain, and this message, too, is for numbers that are no more.
+func (c *core) deliveries(d *relaypb.Deliveries) {
+	i := subject.Instance(d.Monitor)
+	m := c.monitorOf(i)
+	if d.Number != m.next {
+		c.metrics.gaps.Inc()
+		m.next = d.Number + 1
+		c.rewatchAll(i)
+		m.upto = subject.Seq(d.Upto)
+		return
+	}
+	m.next++
+	for _, e := range d.Events {
+		for _, num := range e.Nums {
+			c.deliver(i, num, subject.Seq(e.Seq), e.Json)
+		}
+	}
+	for _, num := range d.Watching {
+		if s := c.subs[num]; s != nil && s.monitor == i && !s.confirmed {
+			s.confirmed = true
+			m.live++
+			c.watching.Give(watchCost + len(s.filters))
+		}
+	}
+	c.pumpWatches()
+	m.upto = max(m.upto, subject.Seq(d.Upto))
+}
+
+// deliver passes an event on to one subscription. Only the monitor that it is
+// registered with counts, even when another has heard of it as well while the
+// shard changes hands: each is complete and in order, a mixture is neither.
+func (c *core) deliver(from subject.Instance, num uint64, seq subject.Seq, json []byte) {
+	s := c.subs[num]
+	switch {
+	case s == nil:
+		c.metrics.late.Inc()
+		c.exorcise(num, subject.Monitor)
+	case s.monitor != from || seq <= s.seen:
+		c.metrics.repeated.Inc()
+	default:
+		s.seen = seq
+		s.conn.event(s.prefix, json)
+		c.touch(s.conn)
+		c.metrics.delivered.Inc()
+	}
+}
+
+// exorcise tells whoever works under a number that nobody waits for to stop: what
+// told it so before was lost. The connection is unknown by now; what is said
+// stands for it has the right gateway and shard.
+func (c *core) exorcise(num uint64, by subject.Stage) {
+	if c.ghosts == 0 {
+		return
+	}
+	c.ghosts--
+	id := subject.MakeConnID(c.self, uint32(num%uint64(c.space.Shards())))
+	if by == subject.Monitor {
+		c.sendUnwatch(num, id)
+		return
+	}
+	c.send(c.space.Req(c.space.ShardOf(id)), &relaypb.ReqInbox{Body: &relaypb.ReqInbox_Stop{
+		Stop: &relaypb.Stop{Conn: uint64(id), Num: num},
+	}})
+}
+
+// checkMonitors registers again with a monitor that has read on in the log and
+// keeps it to itself: then its last words were lost, or it has taken this gateway
+// for dead and dropped its watches.
+func (c *core) checkMonitors() {
+	if c.who.view == nil {
+		return
+	}
+	for _, i := range slices.Sorted(maps.Keys(c.monitors)) {
+		m := c.monitors[i]
+		switch {
+		case m.live == 0 || c.who.progress(i) <= m.upto:
+			m.behind = time.Time{}
+		case m.behind.IsZero():
+			m.behind = c.now
+		case c.now.Sub(m.behind) >= behindTime:
+			c.metrics.gaps.Inc()
+			c.rewatchAll(i)
+		}
+	}
+}
