@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"rhea/proto/bus"
+	"rhea/proto/stage"
+	"rhea/rhea/importer"
+)
+
+const importHelp = `Usage: rhea import [flags] [FILE…] < events.jsonl
+
+Publishes events, one JSON object a line, through a running relay: they are checked as a client's
+would be, reach live subscriptions, and are on disk when they are counted as accepted. It can be
+run again: what is stored already is counted as a duplicate. Ends with exit code 1 when a line has
+no final answer.
+
+  --no-verify          trust the signatures, which saves most of the work
+` + operatorFlags
+
+type importFlagSet struct {
+	Flags struct {
+		NoVerify bool `toml:"no-verify"`
+	} `toml:"-"`
+}
+
+func importEvents(h stage.Host) int {
+	var own importFlagSet
+	o, code, done := newOperator(h, "import", importHelp, &own)
+	if done {
+		return code
+	}
+	return o.withBus(func(ctx context.Context, b *bus.Bus) error {
+		bar := newBar(h.Stderr)
+		options := importer.Options{
+			Files: o.rest, Stdin: h.Stdin, Trusted: own.Flags.NoVerify, MaxLine: o.cfg.Limits.MaxMessageLength,
+			Note: func(place, reason string) { bar.above(fmt.Sprintf("%s: %s", place, reason)) },
+		}
+		if bar.terminal {
+			options.Progress = bar.show
+		}
+		result, err := importer.Run(ctx, b, options)
+		bar.clear()
+		if result.Lines() > 0 || err == nil {
+			if e := result.Write(h.Stdout); err == nil {
+				err = e
+			}
+		}
+		if err == nil && !result.Complete() {
+			err = fmt.Errorf("not every event has a final answer; import again, which repeats nothing")
+		}
+		return err
+	})
+}

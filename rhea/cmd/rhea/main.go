@@ -1,0 +1,92 @@
+// Command rhea runs a Nostr relay and serves its operator.
+//
+// Each subcommand is a file of this package, which knows command lines and
+// terminals; the work is done by the packages beside it: up, solo, importer,
+// operate, status.
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"rhea/proto/stage"
+)
+
+// command is one of rhea's.
+type command struct {
+	name string
+	what string // one line
+	run  func(h stage.Host) int
+}
+
+func commands() []command {
+	return []command{
+		{"up", "run a relay, each stage a process", up},
+		{"solo", "run a relay in one process", solo},
+		{"import", "publish events from JSON lines through a running relay", importEvents},
+		{"export", "write stored events as JSON lines, oldest first", export},
+		{"scan", "write the events that match a filter, newest first", scan},
+		{"status", "show the processes of a running relay and what they do", showStatus},
+		{"check", "check the store of a relay that does not run", check},
+	}
+}
+
+func main() {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	os.Exit(run(stage.Host{
+		Args: os.Args[1:], Getenv: os.Getenv,
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: signals,
+	}))
+}
+
+// run is main on any host; it returns the exit code.
+func run(h stage.Host) int {
+	name := ""
+	if len(h.Args) > 0 {
+		name = h.Args[0]
+	}
+	switch name {
+	case "", "help", "--help", "-h":
+		if len(h.Args) > 1 && name == "help" {
+			h.Args = []string{h.Args[1], "--help"}
+			return run(h)
+		}
+		usage(h.Stdout)
+		if name == "" {
+			return stage.ExitUsage
+		}
+		return stage.ExitOK
+	case "version", "--version":
+		fmt.Fprintf(h.Stdout, "rhea %s\n", stage.Version())
+		return stage.ExitOK
+	}
+	for _, c := range commands() {
+		if c.name == name {
+			h.Args = h.Args[1:]
+			return c.run(h)
+		}
+	}
+	fmt.Fprintf(h.Stderr, "rhea: there is no command %q; `rhea help` lists them\n", name)
+	return stage.ExitUsage
+}
+
+func usage(w io.Writer) {
+	var b strings.Builder
+	b.WriteString("Rhea is a Nostr relay made of processes.\n\nUsage: rhea COMMAND [flags]\n\n")
+	for _, c := range commands() {
+		fmt.Fprintf(&b, "  %-8s  %s\n", c.name, c.what)
+	}
+	b.WriteString("  version   print the version\n\nrhea COMMAND --help says more.\n")
+	io.WriteString(w, b.String()) // a usage that cannot be printed has nobody to tell
+}
+
+// fail prints an error as the command's last word.
+func fail(h stage.Host, command string, err error) int {
+	fmt.Fprintf(h.Stderr, "rhea %s: %v\n", command, err)
+	return stage.ExitFailure
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"rhea/rhea/importer"
+)
+
+// isTerminal says whether w is a terminal: a character device, and not the one
+// that swallows everything.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
+	null, err := os.Stat(os.DevNull)
+	return err != nil || !os.SameFile(info, null)
+}
+
+// Control sequences of every terminal in use (ECMA-48).
+const (
+	clearLine   = "\r\x1b[K"
+	clearScreen = "\x1b[H\x1b[J"
+)
+
+// bar is a line of progress that stays at the bottom of a terminal. It belongs to
+// one goroutine.
+type bar struct {
+	w        io.Writer
+	terminal bool
+	started  time.Time
+	shown    bool
+}
+
+func newBar(w io.Writer) *bar {
+	return &bar{w: w, terminal: isTerminal(w), started: time.Now()}
+}
+
+func (b *bar) show(p importer.Progress) {
+	lines := p.Result.Lines()
+	rate := float64(lines) / time.Since(b.started).Seconds()
+	fmt.Fprintf(b.w, "%s%s events, %s/s · %s accepted, %s rejected · %s in flight", clearLine,
+		importer.Thousands(lines), importer.Thousands(int(rate)), importer.Thousands(p.Result.Accepted),
+		importer.Thousands(p.Result.Rejections()+p.Result.TooLong), importer.Thousands(p.Waiting))
+	b.shown = true
+}
+
+// above prints a line that stays.
+func (b *bar) above(text string) {
+	b.clear()
+	fmt.Fprintln(b.w, text)
+}
+
+func (b *bar) clear() {
+	if b.shown {
+		fmt.Fprint(b.w, clearLine)
+		b.shown = false
+	}
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"rhea/proto/bus"
+	"rhea/proto/stage"
+	"rhea/proto/subject"
+	relay "rhea/rhea/up"
+)
+
+const upHelp = `Usage: rhea up [flags]
+
+Runs a relay on this machine: one process for every stage, joined by a NATS server inside of
+this one. Prints a line when clients can connect. Processes that die are started again.
+SIGINT or SIGTERM stops the relay in order; a second one stops it at once.
+` + relayFlags + `
+  --gateways N         gateway processes, which share the address (1)
+  --ingesters N        processes that check events (1)
+  --reqworkers N       processes that answer REQs (1)
+  --monitors N         processes that serve live subscriptions (1)
+` + relaySettings
+
+// drainSlack is what a stage gets on top of [stage] drain, after which it gives
+// up by itself, before it is killed.
+const drainSlack = 2 * time.Second
+
+func up(h stage.Host) int {
+	cfg, common := defaultRelay(), stage.DefaultCommon()
+	l := &stage.Loader{Name: "rhea up", Config: []any{&cfg, &common}}
+	args := unalias(h.Args, map[string]string{"--bus": "--up.bus"})
+	rest, mode, code, done := load(h, l, upHelp, args)
+	if done {
+		return code
+	}
+	if code, done := noArguments(h, l, rest); done {
+		return code
+	}
+	cfg.settle()
+	if mode == stage.ModePrintConfig {
+		if err := l.WriteConfig(h.Stdout); err != nil {
+			return fail(h, "up", err)
+		}
+		return stage.ExitOK
+	}
+	if err := superviseRelay(h, cfg, common, args); err != nil {
+		return fail(h, "up", err)
+	}
+	return stage.ExitOK
+}
+
+func superviseRelay(h stage.Host, cfg relayConfig, common stage.Common, args []string) error {
+	paths, err := relay.Find()
+	if err != nil {
+		return err
+	}
+	if err := free(cfg.Gateway.Listen); err != nil {
+		return err
+	}
+	errs := relay.NewLockedWriter(h.Stderr)
+	ctx, kill, stopWatching := stopOnSignals(h.Signals)
+	defer stopWatching()
+	counts := map[subject.Stage]int{
+		subject.Gateway: cfg.Up.Gateways, subject.Ingester: cfg.Up.Ingesters, subject.Reqworker: cfg.Up.Reqworkers,
+		subject.Monitor: cfg.Up.Monitors, subject.Writer: 1, subject.Negentropy: 1,
+	}
+	processes := 0
+	for _, n := range counts {
+		processes += n
+	}
+	env := append(os.Environ(), environment(args)...)
+	env = append(env, "RHEA_WRITER_DIR="+cfg.Writer.Dir)
+	if cfg.Up.Gateways > 1 {
+		env = append(env, "RHEA_GATEWAY_REUSE_PORT=true")
+	}
+	o := relay.Options{
+		Data: cfg.Up.Data, BusListen: cfg.Up.Bus, Bus: cfg.Bus, Counts: counts, Paths: paths, Env: env,
+		Addresses: []string{cfg.Gateway.Listen}, Drain: common.Stage.Drain + drainSlack,
+		Log: common.Log.NewLogger(errs, "up", bus.NewInstance()), Output: errs, Kill: kill,
+		OnReady: func() { fmt.Fprint(h.Stdout, readyLine(cfg.Gateway.Listen, processes, cfg.Up.Data)) },
+	}
+	if common.Metrics.Listen != "" {
+		// One address serves one process.
+		o.EnvOf = func(n int) []string {
+			return []string{"RHEA_METRICS_LISTEN=" + portAfter(common.Metrics.Listen, n)}
+		}
+	}
+	return relay.Run(ctx, o)
+}
+
+// free finds out at once, and without a gateway's detour, that an address is
+// taken. Gateways that share one would not even notice a stranger among them.
+func free(address string) error {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	return l.Close()
+}
+
+// stopOnSignals returns a context that the first signal ends and a channel that
+// the second closes. Cancel ends the goroutine that listens for them.
+func stopOnSignals(signals <-chan os.Signal) (ctx context.Context, kill <-chan struct{}, cancel func()) {
+	ctx, stop := context.WithCancel(context.Background())
+	over, end := context.WithCancel(context.Background())
+	killed := make(chan struct{})
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for n := 0; ; n++ {
+			select {
+			case <-over.Done():
+				return
+			case <-signals:
+				stop()
+				if n == 1 {
+					close(killed)
+				}
+			}
+		}
+	}()
+	return ctx, killed, func() { stop(); end(); <-ended }
+}

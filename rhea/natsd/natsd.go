@@ -1,0 +1,112 @@
+// Package natsd runs a NATS server inside the process that starts a relay, so
+// that `rhea up` and `rhea solo` need nothing installed.
+//
+// The server carries core NATS only: no JetStream, no cluster, no monitoring
+// port. It listens on loopback under a password drawn at each start, because
+// every user of a machine can reach its loopback; whoever may read the relay's
+// data directory finds the URL there. The package knows nothing of Rhea's
+// subjects.
+package natsd
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// MaxPayload is the largest message in bytes, NATS's own default; the bound in
+// package bus lies under it.
+const MaxPayload = 1 << 20
+
+// startTimeout bounds how long the server may take to accept connections, which
+// it does at once unless the machine is overwhelmed.
+const startTimeout = 10 * time.Second
+
+const user = "rhea"
+
+// Server is a running server.
+type Server struct {
+	inner    *server.Server
+	password string
+}
+
+// Start listens on addr, host:port, where port 0 picks a free one, and returns
+// when clients can connect. It fails when the address is taken or is none.
+func Start(addr string, log *slog.Logger) (*Server, error) {
+	host, portText, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, fmt.Errorf("the bus cannot listen on %q: want host:port", addr)
+	}
+	port, err := strconv.ParseUint(portText, 10, 16)
+	if err != nil {
+		return nil, fmt.Errorf("the bus cannot listen on %q: %q is not a port", addr, portText)
+	}
+	// NATS gives up with Fatalf when it cannot listen, and says why only there, so
+	// the address is tried first.
+	probe, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("the bus: %w", err)
+	}
+	_ = probe.Close() // a listener without connections has nothing to lose
+	s := &Server{password: rand.Text()}
+	opts := &server.Options{
+		ServerName: "rhea", Host: host, Port: int(port), NoSigs: true, NoSystemAccount: true,
+		CustomClientAuthentication: s, MaxPayload: MaxPayload,
+	}
+	if port == 0 {
+		opts.Port = server.RANDOM_PORT
+	}
+	if s.inner, err = server.NewServer(opts); err != nil {
+		return nil, fmt.Errorf("the bus: %w", err)
+	}
+	s.inner.SetLoggerV2(logger{log}, false, false, false)
+	s.inner.Start()
+	if !s.inner.ReadyForConnections(startTimeout) {
+		s.Stop()
+		return nil, errors.New("the bus: the NATS server does not accept connections on " + addr)
+	}
+	return s, nil
+}
+
+// URL is where clients connect, with user and password.
+func (s *Server) URL() string {
+	u := url.URL{Scheme: "nats", User: url.UserPassword(user, s.password), Host: s.inner.Addr().String()}
+	return u.String()
+}
+
+// Check lets in who knows the password; the server calls it for each client. It
+// stands in for NATS's own user and password, which warns of plain text and costs
+// a bcrypt otherwise.
+func (s *Server) Check(c server.ClientAuthentication) bool {
+	return subtle.ConstantTimeCompare([]byte(c.GetOpts().Password), []byte(s.password)) == 1
+}
+
+// InProcessConn returns a connection that passes no socket; the method makes a
+// Server what nats.InProcessServer wants.
+func (s *Server) InProcessConn() (net.Conn, error) { return s.inner.InProcessConn() }
+
+// Stop ends the server and every connection to it, and returns when its
+// goroutines are gone.
+func (s *Server) Stop() {
+	s.inner.Shutdown()
+	s.inner.WaitForShutdown()
+}
+
+// logger hands on what NATS has to say. Its notices are of interest only to
+// those who debug it.
+type logger struct{ to *slog.Logger }
+
+func (l logger) Noticef(format string, v ...any) { l.to.Debug("nats: " + fmt.Sprintf(format, v...)) }
+func (l logger) Warnf(format string, v ...any)   { l.to.Warn("nats: " + fmt.Sprintf(format, v...)) }
+func (l logger) Errorf(format string, v ...any)  { l.to.Error("nats: " + fmt.Sprintf(format, v...)) }
+func (l logger) Fatalf(format string, v ...any)  { l.to.Error("nats: " + fmt.Sprintf(format, v...)) }
+func (l logger) Debugf(string, ...any)           {}
+func (l logger) Tracef(string, ...any)           {}

@@ -1,0 +1,190 @@
+// Package solo runs a relay in one process: the same six stages as `rhea up`, over
+// a NATS server in this process and connections that pass no socket. No stage can
+// tell the difference; messages still pass the bus.
+//
+//	               rhea solo
+//	┌──────────────────────────────────────┐
+//	│ natsd        NATS, in process         │◄──── operator's commands, on loopback
+//	│ whole.Wait   … until it is whole      │
+//	│ one goroutine for each stage's Run    │
+//	│ Run          first failure, drain     │
+//	└──────────────────────────────────────┘
+//
+// It owns the stages' lives. When one fails all stop: what a supervisor would
+// start again is here the whole process.
+package solo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"rhea/gateway"
+	"rhea/ingester"
+	"rhea/monitor"
+	"rhea/negentropy"
+	"rhea/proto/bus"
+	"rhea/proto/limits"
+	"rhea/proto/stage"
+	"rhea/proto/subject"
+	"rhea/reqworker"
+	"rhea/rhea/datadir"
+	"rhea/rhea/natsd"
+	"rhea/rhea/whole"
+	"rhea/writer"
+)
+
+// Options configure the whole relay.
+type Options struct {
+	Data      string     // the data directory
+	BusListen string     // address of the NATS server
+	Bus       bus.Config // without URL
+
+	Gateway    gateway.Config // Ready is Run's
+	Ingester   ingester.Config
+	Writer     writer.Config
+	Reqworker  reqworker.Config
+	Monitor    monitor.Config
+	Negentropy negentropy.Config
+	Limits     limits.Limits
+
+	Drain   time.Duration     // what each stage may take to stop
+	OnReady func(at net.Addr) // called once, when the relay is whole
+}
+
+// running is one stage.
+type running struct {
+	stage subject.Stage
+	stop  context.CancelFunc
+	ended chan struct{} // closed when Run has returned, err
+	err   error
+}
+
+// Run runs the relay until ctx ends, then stops the stages in order, intake
+// first. It returns the first stage's error, if one fails, and an
+// *datadir.InUseError if a relay already runs on the data directory.
+func Run(ctx context.Context, o Options, p stage.Process) (err error) {
+	held, err := datadir.Hold(o.Data, "rhea solo")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, held.Release()) }()
+	server, err := natsd.Start(o.BusListen, p.Log)
+	if err != nil {
+		return err
+	}
+	defer server.Stop()
+	o.Bus.URL = server.URL()
+	b, err := bus.Dial(ctx, o.Bus, bus.NewInstance(), "solo", p.Log, nats.InProcessServer(server))
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	if err := held.Announce(o.Bus); err != nil {
+		return err
+	}
+	roster := bus.NewRoster(b, "", "", nil)
+	return roster.While(ctx, func(ctx context.Context) error {
+		return o.live(ctx, b, roster, nats.InProcessServer(server), p)
+	})
+}
+
+// live runs the stages.
+func (o Options) live(ctx context.Context, b *bus.Bus, roster *bus.Roster, inside nats.Option, p stage.Process) error {
+	listening := make(chan net.Addr, 1)
+	o.Gateway.Ready = func(at net.Addr) { listening <- at }
+	failed := make(chan struct{}, len(subject.Stages()))
+	want := make(map[subject.Stage]int)
+	var all []*running
+	for _, st := range subject.Stages() {
+		want[st] = 1
+		all = append(all, o.start(ctx, st, inside, p, failed))
+	}
+	waitCtx, stopWaiting := context.WithCancel(ctx)
+	waited := make(chan struct{})
+	go func() {
+		defer close(waited)
+		select {
+		case <-waitCtx.Done():
+		case at := <-listening:
+			if whole.Wait(waitCtx, roster, b.Space.Shards(), want, nil, p.Log) == nil {
+				o.OnReady(at)
+			}
+		}
+	}()
+	select {
+	case <-ctx.Done():
+	case <-failed:
+	}
+	stopWaiting()
+	<-waited
+	return o.drain(all)
+}
+
+// start runs one stage in a goroutine of its own, under an instance of its own.
+// The end of ctx is not passed on: the stages are stopped one after the other.
+func (o Options) start(ctx context.Context, st subject.Stage, inside nats.Option, p stage.Process, failed chan<- struct{}) *running {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	r := &running{stage: st, stop: cancel, ended: make(chan struct{})}
+	p = p.For(string(st))
+	p.Instance = bus.NewInstance()
+	go func() {
+		defer close(r.ended)
+		err := stage.WithBus(ctx, p, o.Bus, o.Limits, stage.Version(), func(ctx context.Context, env stage.Env) error {
+			return o.run(ctx, st, env)
+		}, inside)
+		stopped := ctx.Err() != nil
+		switch {
+		case err == nil && !stopped:
+			r.err = errors.New("ended without being asked to")
+		case err != nil && !(stopped && errors.Is(err, context.Canceled)):
+			r.err = err
+		}
+		failed <- struct{}{}
+	}()
+	return r
+}
+
+func (o Options) run(ctx context.Context, st subject.Stage, env stage.Env) error {
+	switch st {
+	case subject.Gateway:
+		return gateway.Run(ctx, o.Gateway, env)
+	case subject.Ingester:
+		return ingester.Run(ctx, o.Ingester, env)
+	case subject.Writer:
+		return writer.Run(ctx, o.Writer, env)
+	case subject.Reqworker:
+		return reqworker.Run(ctx, o.Reqworker, env)
+	case subject.Monitor:
+		return monitor.Run(ctx, o.Monitor, env)
+	case subject.Negentropy:
+		return negentropy.Run(ctx, o.Negentropy, env)
+	}
+	return fmt.Errorf("no such stage: %s", st)
+}
+
+// drain stops the stages in order, each within o.Drain, and returns the errors
+// that any of them has ended with.
+func (o Options) drain(all []*running) error {
+	var errs []error
+	for _, st := range whole.StopOrder() {
+		r := all[slices.IndexFunc(all, func(r *running) bool { return r.stage == st })]
+		r.stop()
+		timer := time.NewTimer(o.Drain)
+		select {
+		case <-r.ended:
+			if r.err != nil {
+				errs = append(errs, fmt.Errorf("%s: %w", st, r.err))
+			}
+		case <-timer.C:
+			errs = append(errs, fmt.Errorf("%s: has not stopped in %s", st, o.Drain))
+		}
+		timer.Stop()
+	}
+	return errors.Join(errs...)
+}

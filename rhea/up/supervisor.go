@@ -1,0 +1,101 @@
+package up
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"rhea/proto/subject"
+	"rhea/rhea/whole"
+)
+
+// Supervisor keeps programs running until it is told to stop, and then stops
+// them in order. It knows processes, not the bus.
+type Supervisor struct {
+	Programs []Program // in the order of starting
+	Log      *slog.Logger
+	Output   io.Writer     // takes the children's log lines; safe for concurrent use
+	Drain    time.Duration // what each stage may take to stop before it is killed
+	// Ready is closed when the whole works. A child that cannot start is fatal
+	// before, and restarted after.
+	Ready <-chan struct{}
+	// Died is called, from Run's goroutine, after each end of a child.
+	Died func(stage subject.Stage, pid int)
+	// Changed is called, from the same goroutine, when Changes receives.
+	Changed func()
+	Changes <-chan struct{}
+	// Kill, when closed, ends all children without waiting.
+	Kill <-chan struct{}
+}
+
+// attempts is how often a child may die before Ready until that is fatal: once
+// can be an accident, and whoever waits for the prompt wants to know soon.
+const attempts = 3
+
+// exitUsage is the exit code of a program that cannot work as it is configured,
+// stage.ExitUsage: starting it again is no use.
+const exitUsage = 2
+
+// Run starts the programs and returns when all have ended: nil after ctx has,
+// or why a stage cannot start.
+func (s *Supervisor) Run(ctx context.Context) error {
+	deaths := make(chan death)
+	children := make([]*child, 0, len(s.Programs))
+	for _, p := range s.Programs {
+		c := &child{
+			Program: p, log: s.Log, drain: s.Drain, deaths: deaths, kill: s.Kill,
+			output: &lines{stage: string(p.Stage), name: p.Name, to: s.Output, log: s.Log},
+			stop:   make(chan struct{}), done: make(chan struct{}),
+		}
+		children = append(children, c)
+		go c.keep()
+	}
+	err := s.watch(ctx, deaths)
+	for _, stage := range whole.StopOrder() {
+		s.stop(stage, children, deaths)
+	}
+	return err
+}
+
+// watch returns when ctx ends, or with the reason why there is no going on.
+func (s *Supervisor) watch(ctx context.Context, deaths <-chan death) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-s.Changes:
+			s.Changed()
+		case d := <-deaths:
+			s.Died(d.child.Stage, d.pid)
+			d.child.failed++
+			if closed(s.Ready) {
+				continue
+			}
+			if d.pid == 0 || d.code == exitUsage || d.child.failed >= attempts {
+				return fmt.Errorf("%s cannot start: %s", d.child.Name, d.reason())
+			}
+		}
+	}
+}
+
+// stop ends the children of one stage and waits for them.
+func (s *Supervisor) stop(stage subject.Stage, children []*child, deaths <-chan death) {
+	for _, c := range children {
+		if c.Stage == stage {
+			close(c.stop)
+		}
+	}
+	for _, c := range children {
+		for c.Stage == stage && !closed(c.done) {
+			select {
+			case <-s.Changes:
+				s.Changed()
+			case d := <-deaths:
+				s.Died(d.child.Stage, d.pid)
+			case <-c.done:
+			}
+		}
+	}
+}

@@ -1,0 +1,146 @@
+// Package up runs a relay as processes on one machine: a NATS server inside this
+// process, and one child for every stage, or several, kept running.
+//
+//	                   rhea up
+//	┌──────────────────────────────────────────────┐
+//	│ natsd          NATS on loopback              │◄──── children, operator's commands
+//	│ roster         who is on the bus             │
+//	│ whole.Wait     … until the relay is whole    │
+//	│ Supervisor.Run deaths, order of stopping     │
+//	│  └ child.keep  start, wait, start again  × n │── stdin ──► rhea-writer, rhea-gateway, …
+//	│     └ Wait     of os/exec                × n │◄─ stderr ──
+//	└──────────────────────────────────────────────┘
+//
+// It owns the children's lives and nothing of their work: it never reads a
+// message of theirs except announcements. A child that dies is announced as gone
+// at once, and started again. When this process dies, each child sees the end of
+// its standard input and stops by itself.
+package up
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"rhea/proto/bus"
+	"rhea/proto/stage"
+	"rhea/proto/subject"
+	"rhea/rhea/datadir"
+	"rhea/rhea/natsd"
+	"rhea/rhea/whole"
+)
+
+// Options are what a relay of processes is made of.
+type Options struct {
+	Data      string     // the data directory
+	BusListen string     // address of the NATS server
+	Bus       bus.Config // without URL
+	Counts    map[subject.Stage]int
+	Paths     map[subject.Stage]string // of the programs; see Find
+	Env       []string                 // of the children, except the bus and what EnvOf adds
+	// EnvOf, which may be nil, returns what only the n-th child of all gets.
+	EnvOf func(n int) []string
+	// Addresses are where the gateways accept connections.
+	Addresses []string
+	Drain     time.Duration // what each stage may take to stop
+	Log       *slog.Logger
+	Output    io.Writer       // takes the children's log lines; safe for concurrent use
+	OnReady   func()          // called once, when the relay is whole
+	Kill      <-chan struct{} // closed: end the children without waiting
+}
+
+// Run runs the relay until ctx ends, and returns when all children have ended.
+// The error says why the relay could not start, *datadir.InUseError included.
+func Run(ctx context.Context, o Options) (err error) {
+	held, err := datadir.Hold(o.Data, "rhea up")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if e := held.Release(); err == nil {
+			err = e
+		}
+	}()
+	server, err := natsd.Start(o.BusListen, o.Log)
+	if err != nil {
+		return err
+	}
+	defer server.Stop()
+	o.Bus.URL = server.URL()
+	b, err := bus.Dial(ctx, o.Bus, bus.NewInstance(), "up", o.Log, nats.InProcessServer(server))
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	if err := held.Announce(o.Bus); err != nil {
+		return err
+	}
+	roster := bus.NewRoster(b, "", "", nil)
+	return roster.While(ctx, func(ctx context.Context) error { return o.supervise(ctx, b, roster) })
+}
+
+// supervise runs the children.
+func (o Options) supervise(ctx context.Context, b *bus.Bus, roster *bus.Roster) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var waiter sync.WaitGroup
+	defer waiter.Wait()
+	defer cancel()
+	ready := make(chan struct{})
+	waiter.Go(func() {
+		if whole.Wait(ctx, roster, b.Space.Shards(), o.Counts, o.Addresses, o.Log) == nil {
+			o.OnReady()
+			close(ready)
+		}
+	})
+	mourner := newMourner(b, roster)
+	s := Supervisor{
+		Programs: o.programs(), Log: o.Log, Output: o.Output, Drain: o.Drain, Ready: ready, Kill: o.Kill,
+		Changes: roster.Changes(), Changed: mourner.announce, Died: mourner.died,
+	}
+	return s.Run(ctx)
+}
+
+// programs lists the children in the order of starting.
+func (o Options) programs() []Program {
+	env := append(append([]string{}, o.Env...),
+		stage.SupervisedEnv+"=1", "RHEA_BUS_URL="+o.Bus.URL,
+		"RHEA_BUS_PREFIX="+o.Bus.Prefix, fmt.Sprintf("RHEA_BUS_SHARDS=%d", o.Bus.Shards),
+		// Core NATS on loopback knows neither.
+		"RHEA_BUS_CREDENTIALS=", "RHEA_BUS_CA=",
+	)
+	var programs []Program
+	for _, st := range subject.Stages() {
+		for n := range o.Counts[st] {
+			p := Program{Stage: st, Name: string(st), Path: o.Paths[st], Env: env[:len(env):len(env)]}
+			if o.Counts[st] > 1 {
+				p.Name = fmt.Sprintf("%s-%d", st, n+1)
+			}
+			if o.EnvOf != nil {
+				p.Env = append(p.Env, o.EnvOf(len(programs))...)
+			}
+			programs = append(programs, p)
+		}
+	}
+	return programs
+}
+
+// LockedWriter makes writes to a stream that is shared follow each other.
+type LockedWriter struct {
+	mu sync.Mutex
+	to io.Writer
+}
+
+// NewLockedWriter returns a LockedWriter over to.
+func NewLockedWriter(to io.Writer) *LockedWriter { return &LockedWriter{to: to} }
+
+// Write writes data in one piece.
+func (w *LockedWriter) Write(data []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.to.Write(data)
+}
