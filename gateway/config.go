@@ -13,7 +13,8 @@ import (
 
 // Config is section [gateway].
 type Config struct {
-	Listen string `toml:"listen" help:"address for clients, host:port"`
+	Listen    string `toml:"listen" help:"address for clients, host:port"`
+	ReusePort bool   `toml:"reuse_port" help:"share the address with other gateways that say so too; the system spreads new connections"`
 
 	MaxConnections   int            `toml:"max_connections" help:"connections in all; more are refused with HTTP 503"`
 	MaxPerAddress    int            `toml:"max_per_address" help:"connections from one IPv4 address or IPv6 /64; more are refused with HTTP 429"`

@@ -54,7 +54,7 @@ func Run(ctx context.Context, cfg Config, env stage.Env) error {
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", cfg.Listen)
+	listener, err := listen(ctx, cfg.Listen, cfg.ReusePort)
 	if err != nil {
 		return fmt.Errorf("gateway: %w", err)
 	}
