@@ -49,7 +49,7 @@ func (c *core) release(f *liveFilter) {
 func cost(f *nostr.Filter) int {
 	const (
 		mapEntry = 64
-		posting  = 64 // a place in a map, a list of one
+		posting  = 32 // a place in a map, and in a list
 	)
 	n := int(unsafe.Sizeof(liveFilter{})) + mapEntry
 	n += len(f.IDs)*(len(nostr.EventID{})+posting) + len(f.Authors)*(len(nostr.PubKey{})+posting) + 2*len(f.Kinds)

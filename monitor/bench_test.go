@@ -1,0 +1,156 @@
+package monitor
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"rhea/proto/nostr"
+	"rhea/proto/nostr/nostrtest"
+	"rhea/proto/relaypb"
+)
+
+// population makes the subscriptions of typical clients: a feed of hundreds of
+// authors, notifications, a thread's replies, a profile, an event by id, a topic.
+// Most authors of feeds and most mentioned users are strangers to the events.
+type population struct {
+	rng    *rand.Rand
+	events []*nostr.Event
+}
+
+func (p population) author() string {
+	if p.rng.IntN(10) == 0 {
+		return p.events[p.rng.IntN(len(p.events))].PubKey.String()
+	}
+	var pk nostr.PubKey
+	binary.BigEndian.PutUint64(pk[:], p.rng.Uint64N(100_000)+1)
+	return pk.String()
+}
+
+func (p population) filter() []byte {
+	switch p.rng.IntN(10) {
+	case 0, 1, 2:
+		list := make([]string, 200+p.rng.IntN(300))
+		for i := range list {
+			list[i] = p.author()
+		}
+		return fmt.Appendf(nil, `{"authors":["%s"],"kinds":[1,6,30023]}`, strings.Join(list, `","`))
+	case 3, 4, 5:
+		return fmt.Appendf(nil, `{"#p":[%q],"kinds":[1,6,7,9735],"since":1700000000}`, p.author())
+	case 6:
+		return fmt.Appendf(nil, `{"#e":[%q]}`, p.events[p.rng.IntN(len(p.events))].ID)
+	case 7:
+		return fmt.Appendf(nil, `{"kinds":[0],"authors":[%q]}`, p.author())
+	case 8:
+		return fmt.Appendf(nil, `{"ids":[%q]}`, p.events[p.rng.IntN(len(p.events))].ID)
+	default:
+		return fmt.Appendf(nil, `{"#t":["topic%d","nostr"],"kinds":[1]}`, p.rng.IntN(1000))
+	}
+}
+
+// BenchmarkMatch tells what a commit costs with many live filters: matching alone,
+// and with making the messages of ten gateways.
+func BenchmarkMatch(b *testing.B) {
+	for _, watches := range []int{1000, 100_000} {
+		rng := rand.New(rand.NewPCG(1, 1))
+		entries, events := realLog(b, rng)
+		p := population{rng, events}
+		cfg := DefaultConfig()
+		cfg.MaxFilterBytes = 1 << 40
+		c := benchCore(cfg)
+		before := heap()
+		for num := range watches {
+			c.handle(time.Unix(0, 0), &relaypb.SubInbox{Body: &relaypb.SubInbox_Watch{Watch: &relaypb.Watch{
+				Conn: uint64(num%10+1) << 32, Num: uint64(num), Filters: p.filter(),
+			}}})
+		}
+		c.flush()
+		if c.watches != watches {
+			b.Fatalf("%d watches of %d", c.watches, watches)
+		}
+		memory := float64(heap()-before) / float64(watches)
+		var commits []commit
+		for _, e := range entries {
+			if len(e.Header) > 0 {
+				commits = append(commits, commit{1, e.Header, e.Json})
+			}
+		}
+		b.Run(fmt.Sprintf("match/%d", watches), func(b *testing.B) {
+			b.ReportAllocs()
+			found := 0
+			c.index.tried = 0
+			for i := range b.N {
+				c.index.match(commits[i%len(commits)].header, func(f *liveFilter) { found += len(f.watches) })
+			}
+			b.ReportMetric(float64(found)/float64(b.N), "recipients/op")
+			b.ReportMetric(float64(c.index.tried)/float64(b.N), "tried/op")
+			b.ReportMetric(memory, "B/watch")
+			b.ReportMetric(float64(c.bytes)/float64(watches), "estimatedB/watch")
+		})
+		b.Run(fmt.Sprintf("deliver/%d", watches), func(b *testing.B) {
+			b.ReportAllocs()
+			seq := uint64(c.window.next)
+			for i := range b.N {
+				e := commits[i%len(commits)]
+				c.follow(time.Unix(0, 0), &relaypb.Entries{Store: 1, From: seq, Next: seq + 1, Entries: []*relaypb.Entry{{Seq: seq, Header: e.header, Json: e.json}}})
+				c.flush()
+				seq++
+			}
+		})
+	}
+}
+
+// BenchmarkFanOut tells what a recipient costs when a thousand subscriptions of
+// one gateway want every event.
+func BenchmarkFanOut(b *testing.B) {
+	c := benchCore(DefaultConfig())
+	for num := range 1000 {
+		c.handle(time.Unix(0, 0), &relaypb.SubInbox{Body: &relaypb.SubInbox_Watch{Watch: &relaypb.Watch{
+			Conn: 1 << 32, Num: uint64(num), Filters: []byte(`{"kinds":[1]}`),
+		}}})
+	}
+	c.flush()
+	e := nostrtest.NewEventGen(1, 0).Event()
+	e.Kind = 1
+	h := nostr.AppendHeader(nil, e)
+	for i := range b.N {
+		seq := uint64(i + 1)
+		c.follow(time.Unix(0, 0), &relaypb.Entries{Store: 1, From: seq, Next: seq + 1, Entries: []*relaypb.Entry{{Seq: seq, Header: h, Json: make([]byte, 600)}}})
+		c.flush()
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/recipient")
+}
+
+// BenchmarkWatch tells what it costs to register and to take back a subscription
+// among many.
+func BenchmarkWatch(b *testing.B) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	_, events := realLog(b, rng)
+	p := population{rng, events}
+	c := benchCore(DefaultConfig())
+	filters := make([][]byte, 4000)
+	for i := range filters {
+		filters[i] = p.filter()
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := range b.N {
+		num := uint64(i)
+		c.handle(time.Unix(0, 0), &relaypb.SubInbox{Body: &relaypb.SubInbox_Watch{Watch: &relaypb.Watch{Conn: 1 << 32, Num: num, Filters: filters[i%len(filters)]}}})
+		c.flush()
+		if i >= 2000 {
+			c.handle(time.Unix(0, 0), &relaypb.SubInbox{Body: &relaypb.SubInbox_Unwatch{Unwatch: &relaypb.Unwatch{Conn: 1 << 32, Num: num - 2000}}})
+		}
+	}
+}
+
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}

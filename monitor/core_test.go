@@ -1,0 +1,178 @@
+package monitor
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/datadriven"
+
+	"rhea/proto/nostr"
+	"rhea/proto/relaypb"
+	"rhea/proto/stage"
+	"rhea/proto/subject"
+)
+
+// transcript drives a core by text. A shard is the last digit of a connection's
+// counter; a name such as a* stands for 64 times its digit.
+type transcript struct {
+	core *core
+	m    *metrics
+	now  time.Time
+	dead map[subject.Instance]bool
+	asks []*fetch
+}
+
+func newTranscript(cfg Config) *transcript {
+	tr := &transcript{m: newMetrics(stage.NewMetrics("monitor")), now: time.Unix(1000, 0), dead: map[subject.Instance]bool{}}
+	shard := func(c subject.ConnID) subject.Shard { return subject.Shard(uint32(c) % 10) }
+	tr.core = newCore(0x99, cfg, nostr.FilterLimits{}, shard, tr.m)
+	for sh := range subject.Shard(10) {
+		tr.core.reshard(tr.now, []subject.Shard{sh}, nil)
+	}
+	return tr
+}
+
+var shorthand = regexp.MustCompile(`([0-9a-f])\*`)
+
+func longhand(s string) string {
+	return shorthand.ReplaceAllStringFunc(s, func(m string) string { return strings.Repeat(m[:1], 64) })
+}
+
+// entry reads "5 author=a* kind=1 #t=x expires=2000": an event of Seq 5, whose id is
+// its Seq; "5 removed" is a removal, "5 broken" a header that is none.
+func entry(t *testing.T, line string) *relaypb.Entry {
+	words := strings.Fields(longhand(line))
+	seq, err := strconv.ParseUint(words[0], 10, 64)
+	if err != nil {
+		t.Fatalf("%q: %v", line, err)
+	}
+	if len(words) > 1 && words[1] == "removed" {
+		return &relaypb.Entry{Seq: seq, Removed: []*relaypb.Removed{{Seq: seq - 1}}}
+	}
+	if len(words) > 1 && words[1] == "broken" {
+		return &relaypb.Entry{Seq: seq, Header: []byte("no header")}
+	}
+	e := &nostr.Event{Kind: 1, CreatedAt: int64(seq)}
+	if e.ID, err = nostr.ParseEventID(fmt.Sprintf("%064x", seq)); err != nil {
+		t.Fatal(err)
+	}
+	for _, word := range words[1:] {
+		key, value, _ := strings.Cut(word, "=")
+		switch key {
+		case "author":
+			e.PubKey, err = nostr.ParsePubKey(value)
+		case "kind":
+			var k uint64
+			k, err = strconv.ParseUint(value, 10, 16)
+			e.Kind = nostr.Kind(k)
+		case "expires":
+			e.Tags = append(e.Tags, nostr.Tag{"expiration", value})
+		default:
+			e.Tags = append(e.Tags, nostr.Tag{strings.TrimPrefix(key, "#"), value})
+		}
+		if err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+	}
+	return &relaypb.Entry{Seq: seq, Header: nostr.AppendHeader(nil, e), Json: fmt.Appendf(nil, "event %d", seq)}
+}
+
+func (tr *transcript) run(t *testing.T, d *datadriven.TestData) string {
+	var conn subject.ConnID
+	number := func(key string) (n uint64) {
+		if d.HasArg(key) {
+			d.ScanArgs(t, key, &n)
+		}
+		return n
+	}
+	conn = subject.MakeConnID(subject.Instance(number("gw")), uint32(number("conn")))
+	switch d.Cmd {
+	case "watch":
+		tr.core.handle(tr.now, &relaypb.SubInbox{Body: &relaypb.SubInbox_Watch{Watch: &relaypb.Watch{
+			Conn: uint64(conn), Num: number("num"), After: number("after"), Filters: []byte(longhand(d.Input)),
+		}}})
+	case "unwatch":
+		tr.core.handle(tr.now, &relaypb.SubInbox{Body: &relaypb.SubInbox_Unwatch{Unwatch: &relaypb.Unwatch{Conn: uint64(conn), Num: number("num")}}})
+	case "garbage":
+		tr.core.handle(tr.now, &relaypb.SubInbox{})
+	case "log", "fetched":
+		e := &relaypb.Entries{Store: 1, From: number("from"), Next: number("next")}
+		if d.HasArg("store") {
+			e.Store = number("store")
+		}
+		for line := range strings.Lines(d.Input) {
+			e.Entries = append(e.Entries, entry(t, line))
+		}
+		if d.Cmd == "log" {
+			tr.core.follow(tr.now, e)
+			break
+		}
+		tr.core.fetched(tr.now, tr.asks[0], e)
+		tr.asks = tr.asks[1:]
+	case "tick":
+		tr.now = tr.now.Add(time.Duration(max(1, number("seconds"))) * time.Second)
+		tr.core.tick(tr.now, func(i subject.Instance) bool { return !tr.dead[i] })
+	case "die":
+		tr.dead[subject.Instance(number("gw"))] = true
+	case "revive":
+		delete(tr.dead, subject.Instance(number("gw")))
+	case "lose":
+		tr.core.reshard(tr.now, nil, []subject.Shard{subject.Shard(number("shard"))})
+	case "gain":
+		tr.core.reshard(tr.now, []subject.Shard{subject.Shard(number("shard"))}, nil)
+	case "state":
+		return tr.state()
+	default:
+		t.Fatalf("no such command: %s", d.Cmd)
+	}
+	if d.HasArg("more") {
+		return "" // what follows belongs to the same turn
+	}
+	return tr.flush()
+}
+
+func (tr *transcript) flush() string {
+	var b strings.Builder
+	out := tr.core.flush()
+	slices.SortStableFunc(out.deliveries, func(a, b delivery) int { return cmp.Compare(a.to, b.to) })
+	for _, d := range out.deliveries {
+		fmt.Fprintf(&b, "gateway %d: number %d upto %d", d.to, d.msg.Number, d.msg.Upto)
+		for _, e := range d.msg.Events {
+			fmt.Fprintf(&b, ", %s to %v", e.Json, e.Nums)
+		}
+		if len(d.msg.Watching) > 0 {
+			fmt.Fprintf(&b, ", watching %v", d.msg.Watching)
+		}
+		b.WriteByte('\n')
+	}
+	if out.fetch != nil {
+		tr.asks = append(tr.asks, out.fetch)
+		fmt.Fprintf(&b, "fetch from %d\n", out.fetch.from)
+	}
+	if b.Len() == 0 {
+		return "nothing\n"
+	}
+	return b.String()
+}
+
+func (tr *transcript) state() string {
+	c := tr.core
+	return fmt.Sprintf("window %d to %d, %d commits; %d watches (%d waiting), %d filters (%d postings), %d gateways; garbage %d, refused %d, restarts %d, stale fetches %d\n",
+		c.window.start, c.window.next, c.window.len(), c.watches, len(c.waiting), len(c.filters), c.index.size, len(c.gateways),
+		tr.m.garbage.Value(), tr.m.refused.Value(), tr.m.restarts.Value(), tr.m.staleFetches.Value())
+}
+
+// The transcripts of testdata: every file begins with a new core.
+func TestTranscripts(t *testing.T) {
+	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+		cfg := Config{WindowBytes: 1 << 20, WindowEntries: 4, MaxWatches: 5, MaxFilterBytes: 1 << 20}
+		tr := newTranscript(cfg)
+		datadriven.RunTest(t, path, tr.run)
+	})
+}
