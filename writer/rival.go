@@ -23,12 +23,16 @@ func rival(v *bus.View, self subject.Instance) *relaypb.Member {
 		if subject.Instance(m.Instance) == self {
 			continue
 		}
-		if m.Store != 0 || older(m, own) {
+		if standsBack(own, m) {
 			return m
 		}
 	}
 	return nil
 }
+
+// standsBack says whether own, which has no store open yet, leaves the bus to
+// other.
+func standsBack(own, other *relaypb.Member) bool { return other.Store != 0 || older(other, own) }
 
 // older says whether a was started before b. One that is not known yet is the
 // youngest.

@@ -43,8 +43,8 @@ type writer struct {
 	roster  *bus.Roster
 	inbox   *bus.Inbox[*relaypb.WriteInbox]
 
-	// For the announcements, which another goroutine makes; 0 until the store is
-	// open.
+	// For the announcements, which another goroutine makes; storeID is 0 until the
+	// store is open and served.
 	storeID, head atomic.Uint64
 
 	store  *store.Store
@@ -97,6 +97,8 @@ func (w *writer) serve(ctx context.Context) error {
 	go w.syncer.run()
 	readers, err := startReaders(w.env, w.cfg, w.store, w.metrics)
 	if err == nil {
+		// Said only now, because who hears it asks.
+		w.storeID.Store(w.store.ID())
 		w.roster.Announce()
 		err = w.decide(ctx)
 	}
@@ -150,7 +152,6 @@ func (w *writer) open() error {
 	}
 	w.store = st
 	w.head.Store(uint64(st.Head()))
-	w.storeID.Store(st.ID())
 	w.env.Log.Info("the store is open", "dir", w.cfg.Dir, "store", fmt.Sprintf("%016x", st.ID()), "seq", st.Head())
 	return nil
 }

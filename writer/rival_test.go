@@ -1,0 +1,104 @@
+package writer
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"rhea/proto/bus"
+	"rhea/proto/nostr/nostrtest"
+	"rhea/proto/relaypb"
+	"rhea/proto/subject"
+)
+
+// rivalWriter announces a writer that has a store open, until stop is called.
+func (w *world) rivalWriter() (stop func()) {
+	b := w.mem.Join(w.space, slog.New(slog.DiscardHandler))
+	r := bus.NewRoster(b, subject.Writer, "test", func(m *relaypb.Member) { m.Store = 7 })
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- r.Run(ctx) }()
+	return func() {
+		cancel()
+		if err := <-ended; err != nil {
+			w.t.Error(err)
+		}
+	}
+}
+
+// A writer that stays is named, after four seconds.
+func TestSecondWriterIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		stop := w.rivalWriter()
+		defer stop()
+		began := time.Now()
+		_, ended := w.launch(t.Context(), memConfig(), nil)
+		err := <-ended
+		host, _ := os.Hostname()
+		if err == nil || !strings.Contains(err.Error(), "another writer is on this bus: ") ||
+			!strings.Contains(err.Error(), fmt.Sprintf("pid %d on %s", os.Getpid(), host)) {
+			t.Errorf("ended with %v", err)
+		}
+		if d := time.Since(began); d < rivalPatience || d > rivalPatience+time.Second { // of the bubble
+			t.Errorf("after %s", d)
+		}
+	})
+}
+
+// A writer that is about to go is waited for; what arrives meanwhile is not lost.
+func TestRivalGoes(t *testing.T) {
+	w := newWorld(t)
+	stop := w.rivalWriter()
+	ctx, cancel := context.WithCancel(context.Background())
+	r, ended := w.launch(ctx, memConfig(), vfs.NewMem())
+	eventually(t, "both are announced", func() bool { return len(w.roster.View().Members(subject.Writer)) == 2 })
+	select {
+	case <-r.roster.Settled():
+	case err := <-ended:
+		t.Fatalf("ended with %v", err)
+	}
+	if r.storeID.Load() != 0 {
+		t.Error("serves beside another")
+	}
+	w.admit(admittedOf(nostrtest.Events(t)[0]))
+	w.flush()
+	stop()
+	if v := w.verdict(); v.Outcome != relaypb.Outcome_NEW {
+		t.Errorf("what came meanwhile: %v", v)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Errorf("ended with %v", err)
+	}
+}
+
+// A writer that starts leaves the bus to one that has a store open or is older.
+func TestStandsBack(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		own, other *relaypb.Member
+		stands     bool // own has to stand back
+	}{
+		{"older and about to open", member(1, 20, 0), member(2, 10, 0), true},
+		{"younger and about to open", member(1, 10, 0), member(2, 20, 0), false},
+		{"younger and open", member(1, 10, 0), member(2, 20, 5), true},
+		{"same age, lower instance", member(2, 10, 0), member(1, 10, 0), true},
+		{"same age, higher instance", member(1, 10, 0), member(2, 10, 0), false},
+	} {
+		if got := standsBack(c.own, c.other); got != c.stands {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+}
+
+func member(instance uint32, started int64, store uint64) *relaypb.Member {
+	return &relaypb.Member{Stage: string(subject.Writer), Instance: instance, Started: started, Store: store}
+}
