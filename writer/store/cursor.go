@@ -1,9 +1,11 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+	"math"
 
 	"rhea/proto/nostr"
 )
@@ -83,13 +85,14 @@ func decodeCursor(b []byte, filters int, ascending bool) (c cursor, err error) {
 	rest = rest[n:]
 	for range filters {
 		limit, n := binary.Uvarint(rest)
-		if n <= 0 || limit > 1<<62 {
+		if n <= 0 || limit > math.MaxInt {
 			return cursor{}, ErrCursor
 		}
 		c.limits = append(c.limits, int(limit)-1)
 		rest = rest[n:]
 	}
-	if len(rest) > 0 {
+	// One cursor has one form: no needless bytes in a uvarint, none at the end.
+	if !bytes.Equal(c.encode(), b) {
 		return cursor{}, ErrCursor
 	}
 	return c, nil

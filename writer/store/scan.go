@@ -80,6 +80,7 @@ type query struct {
 	fetch fetcher
 	res   ScanResult
 	bytes int
+	rows  int // candidates dealt with
 }
 
 func (v *View) newQuery(req *ScanRequest) (*query, error) {
@@ -134,7 +135,7 @@ func (q *query) run() error {
 	if err := q.merge.start(sources); err != nil {
 		return err
 	}
-	for rows, size := 0, q.wanted(); ; size = min(2*size, maxBatch) {
+	for size := q.wanted(); ; size = min(2*size, maxBatch) {
 		batch, err := q.merge.gather(size)
 		if err != nil {
 			return err
@@ -150,7 +151,12 @@ func (q *query) run() error {
 		if !q.emit(batch) {
 			break
 		}
-		if rows += len(batch); rows >= q.req.MaxRows || q.v.s.opt.Now().Sub(start) >= q.req.MaxTime {
+		if len(q.merge.heap) == 0 {
+			q.res.Done = true
+			return nil
+		}
+		// A slice that saw only the position it began at would not get on.
+		if q.rows > 0 && (q.rows >= q.req.MaxRows || q.v.s.opt.Now().Sub(start) >= q.req.MaxTime) {
 			break
 		}
 	}
@@ -206,6 +212,7 @@ func (q *query) emit(batch []candidate) bool {
 		if q.passed(c) {
 			continue
 		}
+		q.rows++
 		hit := false
 		for _, filter := range c.filters {
 			hit = hit || q.cur.limits[filter] != 0

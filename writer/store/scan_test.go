@@ -21,6 +21,9 @@ func scanAll(t testing.TB, s *Store, rng *rand.Rand, filters []nostr.Filter, asc
 	for slices := 0; ; slices++ {
 		if rng != nil {
 			req.MaxBytes, req.MaxRows = 1+rng.IntN(20_000), 1+rng.IntN(500)
+			if rng.IntN(4) == 0 {
+				req.MaxRows = 1
+			}
 		}
 		var res ScanResult
 		withView(t, s, func(v *View) {
