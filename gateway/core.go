@@ -72,7 +72,7 @@ type word struct {
 	kind   wordKind
 	conn   *conn
 	client frame.Client // saidMessage; Body is the core's
-	err    error        // saidMessage: why the client cannot be understood
+	err    error        // saidMessage: why the client cannot be understood; saidEnding: an *ending
 }
 
 type wordKind uint8
@@ -81,6 +81,7 @@ const (
 	saidOpened wordKind = iota
 	saidMessage
 	saidDrained // the socket has taken most of what waited
+	saidEnding  // the client has closed, or broken the protocol
 	saidClosed  // the last word
 )
 
@@ -119,6 +120,8 @@ func (c *core) HandleWord(w word) {
 		c.forget(cn)
 	case saidDrained:
 		c.fund(cn)
+	case saidEnding:
+		c.end(cn, w.err.(*ending))
 	case saidMessage:
 		if c.draining {
 			return
@@ -234,6 +237,17 @@ func (c *core) checkConn(id subject.ConnID) {
 		due = c.now.Add(c.config.PingTimeout)
 	}
 	c.alarms.set(due, alarm{aboutConn, uint64(id)})
+}
+
+// end has a connection closed after what it has been told so far.
+func (c *core) end(cn *conn, e *ending) {
+	if e.why != "" {
+		c.metrics.refusedFrames.Inc()
+	}
+	if e.loud {
+		c.say(cn, frame.AppendNotice(c.scratch[:0], nostr.Invalid.Text(e.why)))
+	}
+	cn.close(e.code, e.why)
 }
 
 // forget ends all that a connection has asked for.

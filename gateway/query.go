@@ -34,23 +34,20 @@ const resumeQuery = 3 * time.Second
 func (c *core) begin(s *sub) {
 	s.query = &query{progress: c.now, asked: c.now}
 	c.launch(s)
-	c.watchOver(s)
 }
 
-// launch sends the query under the sub's present number, as soon as there is
-// somebody to send it to and the client takes what is sent.
+// launch sends the query under the sub's present number, or leaves that to the
+// next change of the roster when there is nobody to send it to, or to the socket
+// as it drains when the client does not take what is sent.
 func (c *core) launch(s *sub) {
 	q, sh := s.query, s.conn.shard
-	if q.sent || c.who.owner(subject.Reqworker, sh) == 0 {
-		return // the next change of the roster sends it
+	if c.who.owner(subject.Reqworker, sh) != 0 && c.grant(s) {
+		q.sent, q.asked = true, c.now
+		c.send(c.space.Req(sh), &relaypb.ReqInbox{Body: &relaypb.ReqInbox_Query{Query: &relaypb.Query{
+			Conn: uint64(s.conn.id), Num: s.num, Filters: s.filters, Granted: uint64(q.granted), Cursor: q.cursor, AsOf: q.asOf,
+		}}})
 	}
-	if !c.grant(s) {
-		return // the drained socket sends it
-	}
-	q.sent, q.asked = true, c.now
-	c.send(c.space.Req(sh), &relaypb.ReqInbox{Body: &relaypb.ReqInbox_Query{Query: &relaypb.Query{
-		Conn: uint64(s.conn.id), Num: s.num, Filters: s.filters, Granted: uint64(q.granted), Cursor: q.cursor, AsOf: q.asOf,
-	}}})
+	c.watchOver(s)
 }
 
 // resume has the shard's present reqworker go on, under a new number: whatever
@@ -64,7 +61,6 @@ func (c *core) resume(s *sub) {
 	s.num = c.number(s.conn.shard)
 	c.subs[s.num] = s
 	c.launch(s)
-	c.watchOver(s)
 	c.fund(s.conn)
 }
 

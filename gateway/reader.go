@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"unicode/utf8"
@@ -9,7 +11,6 @@ import (
 	"github.com/gobwas/ws"
 
 	"rhea/proto/frame"
-	"rhea/proto/nostr"
 )
 
 // reader reads the frames of one client, in the one goroutine that lives as long
@@ -26,16 +27,16 @@ type reader struct {
 	fragmented bool
 }
 
-// violation is why a connection is closed: what the client is told, and how.
-type violation struct {
+// ending is how a connection is to end.
+type ending struct {
 	code ws.StatusCode
-	why  string
-	loud bool // say it in a NOTICE as well
+	why  string // the client's fault; empty when it has closed the connection properly
+	loud bool   // say it in a NOTICE as well
 }
 
-func (v *violation) Error() string { return v.why }
+func (e *ending) Error() string { return e.why }
 
-func protocolError(why string) error { return &violation{code: ws.StatusProtocolError, why: why} }
+func protocolError(why string) error { return &ending{code: ws.StatusProtocolError, why: why} }
 
 // run tells the core of the connection, reads until it ends, and tells that it
 // has. Early are bytes that came with the HTTP request.
@@ -50,14 +51,10 @@ func (r *reader) run(early []byte) {
 		r.to = copy(r.buf, early)
 	}
 	err := r.frames()
-	if v, ok := err.(*violation); ok {
-		s.hub.metrics.refusedFrames.Inc()
-		if v.loud {
-			s.text(frame.AppendNotice(nil, nostr.Invalid.Text(v.why)))
-		}
-		s.close(v.code, v.why)
+	if e, ok := err.(*ending); ok && !s.hub.send(word{kind: saidEnding, conn: s.conn, err: e}) {
+		s.abort("the gateway stops")
 	}
-	if err != io.EOF || !s.isOpen() {
+	if err != io.EOF {
 		r.discard()
 	}
 	if r.buf != nil {
@@ -116,6 +113,9 @@ func (r *reader) frames() error {
 	}
 }
 
+// errOver says that the connection, or the gateway, takes in nothing more.
+var errOver = errors.New("the connection is over")
+
 // check refuses a frame by its header, before its payload is read.
 func (r *reader) check(h header) error {
 	switch {
@@ -130,9 +130,9 @@ func (r *reader) check(h header) error {
 	case h.op != ws.OpContinuation && r.fragmented:
 		return protocolError("a message inside of another")
 	case h.op == ws.OpBinary:
-		return &violation{ws.StatusUnsupportedData, "messages are text, not binary", true}
+		return &ending{ws.StatusUnsupportedData, "messages are text, not binary", true}
 	case h.length > r.s.hub.maxMessage-len(r.message):
-		return &violation{ws.StatusMessageTooBig, fmt.Sprintf("a message has more than %d bytes", r.s.hub.maxMessage), true}
+		return &ending{ws.StatusMessageTooBig, fmt.Sprintf("a message has more than %d bytes", r.s.hub.maxMessage), true}
 	}
 	return nil
 }
@@ -163,8 +163,7 @@ func (r *reader) frame(h header, payload []byte) error {
 // closeFrame answers a close frame (RFC 6455, 5.5.1 and 7.4).
 func (r *reader) closeFrame(payload []byte) error {
 	if len(payload) == 0 {
-		r.s.close(ws.StatusNormalClosure, "")
-		return io.EOF
+		return &ending{code: ws.StatusNormalClosure}
 	}
 	if len(payload) == 1 {
 		return protocolError("a close frame of one byte")
@@ -173,23 +172,22 @@ func (r *reader) closeFrame(payload []byte) error {
 	if ws.CheckCloseFrameData(code, string(payload[2:])) != nil {
 		return protocolError("a close frame with a code or reason that is none")
 	}
-	r.s.close(code, "")
-	return io.EOF
+	return &ending{code: code}
 }
 
 // text handles one message.
 func (r *reader) text(b []byte) error {
 	if !utf8.Valid(b) {
-		return &violation{ws.StatusInvalidFramePayloadData, "a message is not UTF-8", false}
+		return &ending{ws.StatusInvalidFramePayloadData, "a message is not UTF-8", false}
 	}
 	r.s.hub.metrics.messages.Inc()
 	c, err := frame.ParseClient(b)
 	if c.Verb == frame.Event && err == nil && !r.s.hub.windows.take(&r.s.share, len(c.Body)) {
-		return io.EOF
+		return errOver
 	}
-	c.Body = append([]byte(nil), c.Body...) // b is the buffer's
+	c.Body = bytes.Clone(c.Body) // b is the buffer's
 	if !r.s.hub.send(word{kind: saidMessage, conn: r.s.conn, client: c, err: err}) {
-		return io.EOF
+		return errOver
 	}
 	return nil
 }

@@ -111,6 +111,7 @@ func (s *socket) crowded(limit int) bool {
 func (s *socket) close(code ws.StatusCode, reason string) {
 	s.mu.Lock()
 	if s.state == open && s.room(0) {
+		s.buf, s.pong = append(s.buf, s.pong...), nil
 		s.buf = appendHeader(s.buf, ws.OpClose, 2+len(reason))
 		s.buf = append(s.buf, byte(code>>8), byte(code))
 		s.buf = append(s.buf, reason...)

@@ -64,6 +64,20 @@ type client struct {
 // patience is how long a test waits for what must come; it decides nothing else.
 const patience = 20 * time.Second
 
+func deadline() time.Time { return time.Now().Add(patience) }
+
+// wait polls a metric: counters are all that shows from outside.
+func wait(t *testing.T, m *stage.Metrics, name string, ok func(float64) bool) {
+	t.Helper()
+	poll := time.NewTicker(5 * time.Millisecond)
+	defer poll.Stop()
+	for end := deadline(); !ok(m.Snapshot()[name]); <-poll.C {
+		if time.Now().After(end) {
+			t.Fatalf("%s stays %v", name, m.Snapshot()[name])
+		}
+	}
+}
+
 func dial(t *testing.T, address string) *client {
 	t.Helper()
 	nc, rd, _, err := ws.Dial(context.Background(), "ws://"+address+"/")
@@ -90,7 +104,7 @@ func (c *client) say(format string, args ...any) {
 
 func (c *client) hear() string {
 	c.t.Helper()
-	_ = c.nc.SetReadDeadline(time.Now().Add(patience))
+	_ = c.nc.SetReadDeadline(deadline())
 	b, err := wsutil.ReadServerText(c)
 	if err != nil {
 		c.t.Fatalf("nothing to hear: %v", err)

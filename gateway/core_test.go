@@ -1,0 +1,345 @@
+package gateway
+
+import (
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/datadriven"
+	"github.com/gobwas/ws"
+	"google.golang.org/protobuf/proto"
+
+	"rhea/proto/frame"
+	"rhea/proto/limits"
+	"rhea/proto/relaypb"
+	"rhea/proto/stage"
+	"rhea/proto/subject"
+)
+
+// TestCore runs the transcripts in testdata/core: what clients and the bus say,
+// and what the gateway says to them. There is one shard, so questions are
+// numbered 1, 2, 3, …
+//
+//	roster ingester=a1 reqworker=b1 monitor=c1 negentropy=d1 writer=e1 store=1 gateways=1 seq=0
+//	connect a
+//	say a                   (frames, one a line)
+//	stall a / unstall a     the client takes nothing / takes what waits
+//	disconnect a
+//	verdict num= id= outcome= text=
+//	part num= worker= index= ids=(1,2) size= as-of= cursor= eose
+//	closed num= worker= text=
+//	deliver monitor= number= upto= events=(seq:num+num,…) watching=(…)
+//	neg num= message= error=
+//	tick 2s                 time passes, a tenth of a second after the other
+//	limits …                see command
+func TestCore(t *testing.T) {
+	datadriven.Walk(t, "testdata/core", func(t *testing.T, path string) {
+		b := newBench(t)
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			b.t = t
+			b.command(d)
+			return b.output()
+		})
+	})
+}
+
+// bench holds a core, its clients and what it has sent.
+type bench struct {
+	t       *testing.T
+	core    *core
+	config  Config
+	limits  limits.Limits
+	now     time.Time
+	conns   map[string]*conn
+	stalled map[string]bool
+	sent    []string
+}
+
+func newBench(t *testing.T) *bench {
+	space, err := subject.New("rhea", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{t: t, config: DefaultConfig(), limits: limits.Default(), now: time.Unix(1_700_000_000, 0),
+		conns: make(map[string]*conn), stalled: make(map[string]bool)}
+	b.config.PingInterval = time.Hour
+	h := &hub{
+		maxMessage: b.limits.MaxMessageLength, maxOutbound: int(b.config.MaxOutbound),
+		metrics: newMetrics(stage.NewMetrics("gateway")), log: slog.New(slog.DiscardHandler),
+		windows: newWindows(maxWindow),
+	}
+	b.core = newCore(space, 0x6a, &b.config, &b.limits, b, h, b.now)
+	return b
+}
+
+// Send records what the core sends to the bus.
+func (b *bench) Send(subj string, m proto.Message) error {
+	b.sent = append(b.sent, strings.TrimPrefix(subj, "rhea.v1.")+" ← "+describe(m))
+	return nil
+}
+
+func (b *bench) command(d *datadriven.TestData) {
+	name := ""
+	if len(d.CmdArgs) > 0 {
+		name = d.CmdArgs[0].Key
+	}
+	cn := b.conns[name]
+	switch d.Cmd {
+	case "roster":
+		b.core.HandleRoster(parseView(d))
+	case "connect":
+		cn = &conn{id: subject.MakeConnID(0x6a, uint32(len(b.conns)+1)), socket: socket{hub: b.core.hub}}
+		cn.socket.conn = cn
+		cn.heard.Store(b.now.UnixNano())
+		b.conns[name] = cn
+		b.core.HandleWord(word{kind: saidOpened, conn: cn})
+	case "say":
+		for line := range strings.Lines(d.Input) {
+			b.say(cn, strings.TrimSpace(line))
+		}
+	case "heard":
+		cn.heard.Store(b.now.UnixNano())
+	case "stall":
+		b.stalled[name] = true
+	case "unstall":
+		b.stalled[name] = false
+		b.sent = append(b.sent, b.take(name, cn)...)
+		b.core.HandleWord(word{kind: saidDrained, conn: cn})
+	case "disconnect":
+		b.core.HandleWord(word{kind: saidClosed, conn: cn})
+		delete(b.conns, name)
+	case "tick":
+		pass, err := time.ParseDuration(name)
+		if err != nil {
+			d.Fatalf(b.t, "%v", err)
+		}
+		for end := b.now.Add(pass); b.now.Before(end); {
+			b.now = b.now.Add(tickEvery)
+			b.core.Tick(b.now)
+		}
+	case "limits":
+		d.MaybeScanArgs(b.t, "subscriptions", &b.limits.MaxSubscriptions)
+		d.MaybeScanArgs(b.t, "negotiations", &b.config.MaxNegotiations)
+		size := 0
+		if d.MaybeScanArgs(b.t, "subscribe-size", &size); size > 0 {
+			b.config.MaxSubscribeSize = stage.ByteSize(size)
+		}
+		ping := ""
+		if d.MaybeScanArgs(b.t, "ping", &ping); ping != "" {
+			b.config.PingInterval, _ = time.ParseDuration(ping)
+		}
+	case "farewell":
+		b.core.Drain()
+		b.core.Farewell()
+	default:
+		b.core.Handle(parseAnswer(b.t, d))
+	}
+}
+
+// say does what a reader does with a message.
+func (b *bench) say(cn *conn, text string) {
+	m, err := frame.ParseClient([]byte(text))
+	if m.Verb == frame.Event && err == nil {
+		b.core.hub.windows.take(&cn.share, len(m.Body))
+	}
+	b.core.HandleWord(word{kind: saidMessage, conn: cn, client: m, err: err})
+}
+
+// output renders what has been sent and said since the last command.
+func (b *bench) output() string {
+	out := b.sent
+	b.sent = nil
+	for _, name := range slices.Sorted(maps.Keys(b.conns)) {
+		if !b.stalled[name] {
+			out = append(out, b.take(name, b.conns[name])...)
+		}
+	}
+	return strings.Join(out, "\n")
+}
+
+// take reads what waits for a client.
+func (b *bench) take(name string, cn *conn) (out []string) {
+	buf := cn.buf
+	cn.buf = nil
+	for len(buf) > 0 {
+		h, err := ws.ReadHeader(strings.NewReader(string(buf)))
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		n := ws.HeaderSize(h)
+		payload := string(buf[n : n+int(h.Length)])
+		buf = buf[n+int(h.Length):]
+		switch h.OpCode {
+		case ws.OpText:
+			out = append(out, name+" hears "+shorten(payload))
+		case ws.OpClose:
+			code, why := ws.ParseCloseFrameData([]byte(payload))
+			out = append(out, fmt.Sprintf("%s hears close %d %s", name, code, why))
+		default:
+			out = append(out, name+" hears ping")
+		}
+	}
+	if cn.state == dead {
+		out = append(out, name+" is cut")
+		delete(b.conns, name)
+	}
+	return out
+}
+
+// shorten replaces the padding of large events.
+func shorten(s string) string {
+	i := strings.Index(s, "~~~~")
+	if i < 0 {
+		return s
+	}
+	j := strings.LastIndex(s, "~") + 1
+	return fmt.Sprintf("%s(%d~)%s", s[:i], j-i, s[j:])
+}
+
+type testView struct {
+	owners  map[subject.Stage]subject.Instance
+	members map[subject.Stage][]*relaypb.Member
+}
+
+func (v testView) Owner(st subject.Stage, _ subject.Shard) subject.Instance { return v.owners[st] }
+func (v testView) Members(st subject.Stage) []*relaypb.Member               { return v.members[st] }
+
+func parseView(d *datadriven.TestData) testView {
+	v := testView{make(map[subject.Stage]subject.Instance), make(map[subject.Stage][]*relaypb.Member)}
+	store, seq := uint64(0), uint64(0)
+	for _, a := range d.CmdArgs {
+		n, _ := strconv.ParseUint(a.Vals[0], 16, 32)
+		switch a.Key {
+		case "store":
+			store = n
+		case "seq":
+			seq = n
+		case "gateways":
+			for i := range n {
+				v.members[subject.Gateway] = append(v.members[subject.Gateway], &relaypb.Member{Instance: uint32(i + 1)})
+			}
+		default:
+			v.owners[subject.Stage(a.Key)] = subject.Instance(n)
+			v.members[subject.Stage(a.Key)] = []*relaypb.Member{{Instance: uint32(n)}}
+		}
+	}
+	for _, list := range v.members {
+		for _, m := range list {
+			m.Store, m.Seq = store, seq
+		}
+	}
+	return v
+}
+
+func parseAnswer(t *testing.T, d *datadriven.TestData) *relaypb.OutInbox {
+	num := func(key string) uint64 {
+		text := "0"
+		d.MaybeScanArgs(t, key, &text)
+		n, err := strconv.ParseUint(text, map[bool]int{true: 16, false: 10}[key == "worker" || key == "monitor"], 64)
+		if err != nil {
+			d.Fatalf(t, "%s: %v", key, err)
+		}
+		return n
+	}
+	text := func(key string) string {
+		for _, a := range d.CmdArgs {
+			if a.Key == key {
+				return strings.ReplaceAll(strings.Join(a.Vals, ","), "_", " ")
+			}
+		}
+		return ""
+	}
+	list := func(key string) (l []string) {
+		for _, a := range d.CmdArgs {
+			if a.Key == key {
+				l = a.Vals
+			}
+		}
+		return l
+	}
+	switch d.Cmd {
+	case "verdict":
+		v := &relaypb.Verdict{Num: num("num"), Outcome: relaypb.Outcome(relaypb.Outcome_value[text("outcome")]), Text: text("text")}
+		if id := text("id"); id != "" {
+			v.Id, _ = hex.DecodeString(strings.Repeat("0", 64-len(id)) + id)
+		}
+		return &relaypb.OutInbox{Body: &relaypb.OutInbox_Verdict{Verdict: v}}
+	case "part":
+		p := &relaypb.Part{Num: num("num"), Worker: uint32(num("worker")), Index: uint32(num("index")), AsOf: num("as-of"),
+			Cursor: []byte(text("cursor")), Eose: d.HasArg("eose")}
+		for _, id := range list("ids") {
+			p.Events = append(p.Events, fmt.Appendf(nil, `{"id":%s%s}`, id, strings.Repeat("~", int(num("size")))))
+		}
+		return &relaypb.OutInbox{Body: &relaypb.OutInbox_Part{Part: p}}
+	case "closed":
+		return &relaypb.OutInbox{Body: &relaypb.OutInbox_Closed{Closed: &relaypb.Closed{
+			Num: num("num"), Worker: uint32(num("worker")), Text: text("text")}}}
+	case "deliver":
+		m := &relaypb.Deliveries{Monitor: uint32(num("monitor")), Number: num("number"), Upto: num("upto")}
+		for _, e := range list("events") {
+			seq, nums, _ := strings.Cut(e, ":")
+			one := &relaypb.Delivery{Json: []byte(`{"seq":` + seq + `}`)}
+			one.Seq, _ = strconv.ParseUint(seq, 10, 64)
+			for n := range strings.SplitSeq(nums, "+") {
+				v, _ := strconv.ParseUint(n, 10, 64)
+				one.Nums = append(one.Nums, v)
+			}
+			m.Events = append(m.Events, one)
+		}
+		for _, n := range list("watching") {
+			v, _ := strconv.ParseUint(n, 10, 64)
+			m.Watching = append(m.Watching, v)
+		}
+		return &relaypb.OutInbox{Body: &relaypb.OutInbox_Deliveries{Deliveries: m}}
+	case "neg":
+		message, _ := hex.DecodeString(text("message"))
+		return &relaypb.OutInbox{Body: &relaypb.OutInbox_Neg{Neg: &relaypb.NegReply{Num: num("num"), Message: message, Error: text("error")}}}
+	}
+	d.Fatalf(t, "no such command")
+	return nil
+}
+
+// describe renders a message to the bus.
+func describe(m proto.Message) string {
+	switch m := m.(type) {
+	case *relaypb.IngestInbox:
+		e := m.GetEvent()
+		return fmt.Sprintf("event %d %s", e.Num, e.Event)
+	case *relaypb.ReqInbox:
+		switch b := m.Body.(type) {
+		case *relaypb.ReqInbox_Query:
+			s := fmt.Sprintf("query %d granted=%d", b.Query.Num, b.Query.Granted)
+			if len(b.Query.Cursor) > 0 {
+				s += fmt.Sprintf(" cursor=%s as-of=%d", b.Query.Cursor, b.Query.AsOf)
+			}
+			return s + " " + string(b.Query.Filters)
+		case *relaypb.ReqInbox_Credit:
+			return fmt.Sprintf("credit %d worker=%x granted=%d", b.Credit.Num, b.Credit.Worker, b.Credit.Granted)
+		case *relaypb.ReqInbox_Stop:
+			return fmt.Sprintf("stop %d", b.Stop.Num)
+		}
+	case *relaypb.SubInbox:
+		switch b := m.Body.(type) {
+		case *relaypb.SubInbox_Watch:
+			return fmt.Sprintf("watch %d after=%d %s", b.Watch.Num, b.Watch.After, b.Watch.Filters)
+		case *relaypb.SubInbox_Unwatch:
+			return fmt.Sprintf("unwatch %d", b.Unwatch.Num)
+		}
+	case *relaypb.NegInbox:
+		switch b := m.Body.(type) {
+		case *relaypb.NegInbox_Open:
+			return fmt.Sprintf("open %d %s %x", b.Open.Num, b.Open.Filter, b.Open.Message)
+		case *relaypb.NegInbox_Msg:
+			return fmt.Sprintf("msg %d %x", b.Msg.Num, b.Msg.Message)
+		case *relaypb.NegInbox_Close:
+			return fmt.Sprintf("close %d", b.Close.Num)
+		}
+	}
+	return fmt.Sprintf("unknown %T", m)
+}
