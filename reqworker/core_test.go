@@ -1,0 +1,153 @@
+package reqworker
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/datadriven"
+
+	"rhea/proto/limits"
+	"rhea/proto/relaypb"
+	"rhea/proto/stage"
+	"rhea/proto/subject"
+)
+
+// transcript drives a core by text. A shard is the last digit of a connection's
+// counter; slices that the core asks for are answered by their number.
+type transcript struct {
+	core *core
+	m    *metrics
+	now  time.Time
+	dead map[subject.Instance]bool
+	asks []ask
+}
+
+func newTranscript() *transcript {
+	tr := &transcript{m: newMetrics(stage.NewMetrics("reqworker")), now: time.Unix(1000, 0), dead: map[subject.Instance]bool{}}
+	cfg := Config{Concurrency: 2, SliceBytes: 1000, MaxQueries: 6, MaxQueriesPerConn: 3, MaxFilterBytes: 1 << 10}
+	lim := limits.Default()
+	lim.MaxFilters, lim.MaxFilterValues, lim.MaxLimit, lim.DefaultLimit = 3, 5, 100, 10
+	tr.core = newCore(7, cfg, lim, func(c subject.ConnID) subject.Shard { return subject.Shard(uint32(c) % 10) }, tr.m)
+	return tr
+}
+
+func (tr *transcript) run(t *testing.T, d *datadriven.TestData) string {
+	number := func(key string) (n uint64) {
+		if d.HasArg(key) {
+			d.ScanArgs(t, key, &n)
+		}
+		return n
+	}
+	text := func(key string) (s string) {
+		if d.HasArg(key) {
+			d.ScanArgs(t, key, &s)
+		}
+		return s
+	}
+	conn := uint64(subject.MakeConnID(subject.Instance(max(1, number("gw"))), uint32(max(1, number("conn")))))
+	switch d.Cmd {
+	case "query":
+		tr.core.handle(tr.now, &relaypb.ReqInbox{Body: &relaypb.ReqInbox_Query{Query: &relaypb.Query{
+			Conn: conn, Num: number("num"), Granted: number("granted"), Cursor: []byte(text("cursor")), AsOf: number("as-of"), Filters: []byte(d.Input),
+		}}})
+	case "credit":
+		worker := uint32(7)
+		if d.HasArg("worker") {
+			worker = uint32(number("worker"))
+		}
+		tr.core.handle(tr.now, &relaypb.ReqInbox{Body: &relaypb.ReqInbox_Credit{Credit: &relaypb.Credit{
+			Conn: conn, Num: number("num"), Worker: worker, Granted: number("granted"),
+		}}})
+	case "stop":
+		tr.core.handle(tr.now, &relaypb.ReqInbox{Body: &relaypb.ReqInbox_Stop{Stop: &relaypb.Stop{Conn: conn, Num: number("num")}}})
+	case "garbage":
+		tr.core.handle(tr.now, &relaypb.ReqInbox{})
+	case "slice": // the answer to the oldest slice asked for: lines are events' lengths
+		reply := &relaypb.ScanReply{AsOf: number("as-of"), Cursor: []byte(text("cursor")), Done: d.HasArg("done")}
+		for line := range strings.Lines(d.Input) {
+			var n int
+			if _, err := fmt.Sscan(line, &n); err != nil {
+				reply.Error = strings.TrimSpace(line)
+				break
+			}
+			reply.Events = append(reply.Events, make([]byte, n))
+		}
+		var err error
+		if d.HasArg("lost") {
+			reply, err = nil, errors.New("nobody listens")
+		}
+		if len(tr.asks) == 0 {
+			return "no slice was asked for\n"
+		}
+		a := tr.asks[0]
+		tr.asks = tr.asks[1:]
+		tr.core.read(tr.now, a.query, reply, err)
+	case "wait":
+		tr.now = tr.now.Add(time.Duration(number("ms")) * time.Millisecond)
+	case "tick":
+		tr.now = tr.now.Add(time.Duration(max(1, number("seconds"))) * time.Second)
+		tr.core.tick(tr.now, func(i subject.Instance) bool { return !tr.dead[i] })
+	case "die":
+		tr.dead[subject.Instance(number("gw"))] = true
+	case "lose":
+		tr.core.lose([]subject.Shard{subject.Shard(number("shard"))})
+	case "state":
+		c := tr.core
+		return fmt.Sprintf("%d queries: %d ready, %d reading, %d paused, %d resting; %d slices under way; %d bytes of filters; dropped %d, closed %d, garbage %d\n",
+			len(c.queries), c.count[ready], c.count[reading], c.count[paused], c.count[resting], c.reading, c.filterBytes,
+			tr.m.dropped.Value(), tr.m.closed.Value(), tr.m.garbage.Value())
+	default:
+		t.Fatalf("no such command: %s", d.Cmd)
+	}
+	return tr.flush()
+}
+
+func (tr *transcript) flush() string {
+	var b strings.Builder
+	next := tr.core.rouse(tr.now)
+	out := tr.core.flush()
+	for _, a := range out.answers {
+		if p := a.msg.GetPart(); p != nil {
+			fmt.Fprintf(&b, "gateway %d: part %d of %d:", a.to, p.Index, p.Num)
+			size := 0
+			for _, e := range p.Events {
+				size += len(e)
+			}
+			fmt.Fprintf(&b, " %d events (%d bytes), as of %d", len(p.Events), size, p.AsOf)
+			if len(p.Cursor) > 0 {
+				fmt.Fprintf(&b, ", cursor %s", p.Cursor)
+			}
+			if p.Eose {
+				b.WriteString(", eose")
+			}
+			b.WriteByte('\n')
+		} else {
+			fmt.Fprintf(&b, "gateway %d: closed %d: %s\n", a.to, a.msg.GetClosed().Num, a.msg.GetClosed().Text)
+		}
+	}
+	for _, a := range out.asks {
+		tr.asks = append(tr.asks, a)
+		fmt.Fprintf(&b, "scan for %d: %s", a.query.num, a.scan.Filters)
+		if len(a.scan.Cursor) > 0 {
+			fmt.Fprintf(&b, " from %s as of %d", a.scan.Cursor, a.scan.AsOf)
+		}
+		fmt.Fprintf(&b, ", %d bytes\n", a.scan.MaxBytes)
+	}
+	if !next.IsZero() {
+		fmt.Fprintf(&b, "rests for %s\n", next.Sub(tr.now))
+	}
+	if b.Len() == 0 {
+		return "nothing\n"
+	}
+	return b.String()
+}
+
+// The transcripts of testdata: every file begins with a new core.
+func TestTranscripts(t *testing.T) {
+	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+		datadriven.RunTest(t, path, newTranscript().run)
+	})
+}

@@ -1,0 +1,336 @@
+package reqworker
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"rhea/proto/bus"
+	"rhea/proto/limits"
+	"rhea/proto/nostr"
+	"rhea/proto/nostr/nostrtest"
+	"rhea/proto/relaypb"
+	"rhea/proto/stage"
+	"rhea/proto/subject"
+)
+
+var quiet = slog.New(slog.DiscardHandler)
+
+func newSpace(tb testing.TB) subject.Space {
+	s, err := subject.New("test", 16)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return s
+}
+
+// naiveStore answers scans by the oracle: a cursor is how many events of the whole
+// answer have been returned. The Seq of an event is its place in the list.
+type naiveStore struct {
+	mu     sync.Mutex
+	events []*nostr.Event
+	json   map[nostr.EventID][]byte
+	head   int
+	whole  map[string][]*nostr.Event // answers by filters and Seq
+	scans  map[string]int            // by filters
+	most   int                       // events in a slice
+}
+
+func newNaiveStore(events []*nostr.Event, head int) *naiveStore {
+	s := &naiveStore{events: events, head: head, json: map[nostr.EventID][]byte{}, whole: map[string][]*nostr.Event{}, scans: map[string]int{}, most: 50}
+	for _, e := range events {
+		s.json[e.ID] = e.AppendJSON(nil)
+	}
+	return s
+}
+
+// answer is the whole answer to filters, given as JSON, at a Seq.
+func (s *naiveStore) answer(filters []byte, asOf int) []*nostr.Event {
+	key := strconv.Itoa(asOf) + string(filters)
+	whole, ok := s.whole[key]
+	if !ok {
+		list, err := nostr.ParseFilters(filters, nostr.FilterLimits{})
+		if err != nil {
+			panic(err)
+		}
+		whole = nostrtest.Oracle(s.events[:asOf], list)
+		s.whole[key] = whole
+	}
+	return whole
+}
+
+// Scan implements Reader.
+func (s *naiveStore) Scan(_ context.Context, m *relaypb.Scan) (*relaypb.ScanReply, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.scans[string(m.Filters)]++
+	asOf, from := int(m.AsOf), 0
+	if asOf == 0 {
+		asOf = s.head
+	}
+	if len(m.Cursor) > 0 {
+		from, _ = strconv.Atoi(string(m.Cursor))
+	}
+	reply := &relaypb.ScanReply{AsOf: uint64(asOf)}
+	whole := s.answer(m.Filters, asOf)
+	for size := 0; from < len(whole) && len(reply.Events) < s.most; from++ {
+		json := s.json[whole[from].ID]
+		if len(reply.Events) > 0 && size+len(json) > int(m.MaxBytes) {
+			break
+		}
+		size += len(json)
+		reply.Events = append(reply.Events, json)
+	}
+	if reply.Done = from == len(whole); !reply.Done {
+		reply.Cursor = strconv.AppendInt(nil, int64(from), 10)
+	}
+	return reply, nil
+}
+
+// fakeWriter serves a naiveStore on the bus, now and then too busily or not at all.
+type fakeWriter struct {
+	bus   *bus.Bus
+	store *naiveStore
+	scans *bus.Inbox[*relaypb.ScanInbox]
+	rng   *rand.Rand
+	lossy bool
+}
+
+func newFakeWriter(t *testing.T, m *bus.Memory, store *naiveStore, rng *rand.Rand) *fakeWriter {
+	w := &fakeWriter{bus: m.Join(newSpace(t), quiet), store: store, rng: rng, lossy: true}
+	w.scans = bus.Listen(w.bus, func() *relaypb.ScanInbox { return new(relaypb.ScanInbox) }, 0)
+	return w
+}
+
+func (w *fakeWriter) run(ctx context.Context) {
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	defer w.scans.Close()
+	w.scans.Add(w.bus.Space.Scan())
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			w.scans.Remove(w.bus.Space.Scan())
+			if !w.lossy || w.rng.IntN(4) > 0 {
+				w.scans.Add(w.bus.Space.Scan())
+			}
+			w.store.mu.Lock()
+			w.store.head = min(len(w.store.events), w.store.head+w.rng.IntN(20))
+			w.store.mu.Unlock()
+		case msg := <-w.scans.C():
+			w.scans.Each(msg, func(in *relaypb.ScanInbox) {
+				switch w.rng.IntN(20) {
+				case 0:
+					if w.lossy {
+						return
+					}
+				case 1:
+					if w.lossy {
+						w.bus.Reply(msg, &relaypb.ScanReply{Error: "error: busy"})
+						return
+					}
+				}
+				reply, _ := w.store.Scan(ctx, in.GetScan())
+				w.bus.Reply(msg, reply)
+			})
+		}
+	}
+}
+
+// fakeGateway speaks a gateway's part in queries, as the design says, and loses
+// some of what it is sent.
+type fakeGateway struct {
+	t      *testing.T
+	bus    *bus.Bus
+	roster *bus.Roster
+	inbox  *bus.Inbox[*relaypb.OutInbox]
+	outbox *bus.Outbox
+	do     chan func()
+	rng    *rand.Rand
+	lossy  bool
+
+	num     uint64
+	byNum   map[uint64]*req
+	reqs    []*req
+	resumes int
+}
+
+// req is a query and what has come of it.
+type req struct {
+	conn     subject.ConnID
+	filters  []byte
+	num      uint64
+	owner    subject.Instance
+	worker   uint32
+	index    uint32
+	cursor   []byte
+	asOf     uint64
+	granted  uint64
+	received uint64 // of this number
+	got      [][]byte
+	done     bool
+	stopped  bool
+	closed   string
+	progress time.Time
+}
+
+func newFakeGateway(t *testing.T, m *bus.Memory, rng *rand.Rand) *fakeGateway {
+	b := m.Join(newSpace(t), quiet)
+	g := &fakeGateway{t: t, bus: b, roster: bus.NewRoster(b, subject.Gateway, "", nil), outbox: b.NewOutbox(),
+		do: make(chan func()), rng: rng, lossy: true, byNum: map[uint64]*req{},
+		inbox: bus.Listen(b, func() *relaypb.OutInbox { return new(relaypb.OutInbox) }, 0)}
+	if err := g.inbox.Add(b.Space.Out(b.Instance)); err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func (g *fakeGateway) run(ctx context.Context) {
+	changes := g.roster.Changes()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	defer g.inbox.Close()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case f := <-g.do:
+			f()
+		case <-changes:
+			for _, r := range g.reqs {
+				if owner := g.owner(r); r.running() && owner != 0 && owner != r.owner {
+					g.send(r)
+				}
+			}
+		case <-tick.C:
+			for _, r := range g.reqs {
+				if !r.running() {
+					continue
+				}
+				if r.received < r.granted && time.Since(r.progress) > 3*time.Second {
+					g.send(r)
+				} else if r.received >= r.granted && g.rng.IntN(3) == 0 {
+					g.grant(r)
+				}
+			}
+		case msg := <-g.inbox.C():
+			g.inbox.Each(msg, func(m *relaypb.OutInbox) {
+				if n := proto.Size(m); n > bus.MaxBatch {
+					p := m.GetPart()
+					if n-len(p.GetEvents()[len(p.GetEvents())-1]) > bus.MaxBatch {
+						g.t.Errorf("a part of %d bytes", n)
+					}
+				}
+				if !g.lossy || g.rng.IntN(50) > 0 {
+					g.take(m)
+				}
+			})
+		}
+		g.outbox.Flush()
+	}
+}
+
+func (r *req) running() bool { return !r.done && !r.stopped && r.closed == "" }
+
+func (g *fakeGateway) owner(r *req) subject.Instance {
+	return g.roster.View().Owner(subject.Reqworker, g.bus.Space.ShardOf(r.conn))
+}
+
+func (g *fakeGateway) publish(r *req, m *relaypb.ReqInbox) {
+	g.outbox.Send(g.bus.Space.Req(g.bus.Space.ShardOf(r.conn)), m)
+}
+
+// send sends a query under a new number, from where it has come to.
+func (g *fakeGateway) send(r *req) {
+	if r.num != 0 {
+		g.resumes++
+		delete(g.byNum, r.num)
+	}
+	g.num++
+	r.num, r.owner, r.worker, r.index, r.received = g.num, g.owner(r), 0, 0, 0
+	r.granted = uint64(g.rng.IntN(100_000))
+	r.progress = time.Now()
+	g.byNum[r.num] = r
+	g.publish(r, &relaypb.ReqInbox{Body: &relaypb.ReqInbox_Query{Query: &relaypb.Query{
+		Conn: uint64(r.conn), Num: r.num, Filters: r.filters, Granted: r.granted, Cursor: r.cursor, AsOf: r.asOf,
+	}}})
+}
+
+func (g *fakeGateway) grant(r *req) {
+	r.granted += uint64(1 + g.rng.IntN(60_000))
+	r.progress = time.Now()
+	g.publish(r, &relaypb.ReqInbox{Body: &relaypb.ReqInbox_Credit{Credit: &relaypb.Credit{
+		Conn: uint64(r.conn), Num: r.num, Worker: r.worker, Granted: r.granted,
+	}}})
+}
+
+func (g *fakeGateway) stop(r *req) {
+	r.stopped = true
+	delete(g.byNum, r.num)
+	g.publish(r, &relaypb.ReqInbox{Body: &relaypb.ReqInbox_Stop{Stop: &relaypb.Stop{Conn: uint64(r.conn), Num: r.num}}})
+}
+
+func (g *fakeGateway) take(m *relaypb.OutInbox) {
+	if c := m.GetClosed(); c != nil {
+		if r := g.byNum[c.Num]; r != nil {
+			r.closed = c.Text
+		}
+		return
+	}
+	p := m.GetPart()
+	r := g.byNum[p.Num]
+	if r == nil || !r.running() || r.worker != 0 && r.worker != p.Worker {
+		return
+	}
+	if r.worker = p.Worker; p.Index != r.index {
+		g.send(r)
+		return
+	}
+	for _, e := range p.Events {
+		if r.received >= r.granted {
+			g.t.Errorf("an event beyond the credit: %d of %d bytes", r.received, r.granted)
+		}
+		r.received += uint64(len(e))
+		r.got = append(r.got, bytes.Clone(e))
+	}
+	r.index++
+	r.cursor, r.asOf, r.done, r.progress = p.Cursor, p.AsOf, p.Eose, time.Now()
+	if r.running() && g.rng.IntN(40) == 0 {
+		g.send(r) // for no reason: from any part on, it is the same answer
+	}
+}
+
+// runningWorker is the whole stage, in this process.
+type runningWorker struct {
+	env    stage.Env
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+func startWorker(tb testing.TB, m *bus.Memory, cfg Config) *runningWorker {
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &runningWorker{cancel: cancel, done: make(chan struct{}), env: stage.Env{
+		Bus: m.Join(newSpace(tb), quiet), Log: quiet, Metrics: stage.NewMetrics("reqworker"), Limits: limits.Default(), Version: "test",
+	}}
+	go func() {
+		defer close(r.done)
+		if err := Run(ctx, cfg, r.env); err != nil {
+			tb.Error(err)
+		}
+	}()
+	return r
+}
+
+func (r *runningWorker) stop() {
+	r.cancel()
+	<-r.done
+}
