@@ -25,9 +25,10 @@ type death struct {
 	child *child
 	pid   int // 0 when it could not even be started
 	lived time.Duration
-	code  int    // exit code; -1 when a signal killed it
-	how   string // "exit status 2", "signal: killed"
-	said  string // its own reason, if it gave one
+	code  int           // exit code; -1 when a signal killed it
+	how   string        // "exit status 2", "signal: killed"
+	said  string        // its own reason, if it gave one
+	pause time.Duration // until it is started again
 }
 
 // child keeps one program running, in the goroutine of keep.
@@ -53,14 +54,12 @@ func (c *child) keep() {
 	var pauses backoff
 	for {
 		d := c.run()
+		d.pause = pauses.after(d.lived)
 		c.deaths <- d
 		if closed(c.stop) || closed(c.kill) {
 			return
 		}
-		pause := pauses.after(d.lived)
-		c.log.Warn("a stage has ended and is started again", "stage", c.Name, "pid", d.pid,
-			"how", d.how, "lived", d.lived.Round(time.Millisecond), "in", pause)
-		timer := time.NewTimer(pause)
+		timer := time.NewTimer(d.pause)
 		select {
 		case <-c.stop:
 			timer.Stop()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -77,7 +78,7 @@ func (l *lines) line() {
 	}
 	if message, isError, ok := l.logged(line); ok {
 		if isError {
-			l.said = message
+			l.said = cause(message)
 		}
 		io.WriteString(l.to, line+"\n") // see Write about failing
 		return
@@ -99,4 +100,19 @@ func (l *lines) logged(line string) (message string, isError, ok bool) {
 	}
 	_, message, _ = strings.Cut(rest, " ")
 	return message, strings.Contains(head, " ERROR"), true
+}
+
+// cause takes the error out of a logged message: of `failed err="no store"` what
+// the operator needs is "no store".
+func cause(message string) string {
+	_, text, ok := strings.Cut(message, "err=")
+	if !ok {
+		return message
+	}
+	if quoted, err := strconv.QuotedPrefix(text); err == nil {
+		if plain, err := strconv.Unquote(quoted); err == nil {
+			return plain
+		}
+	}
+	return text
 }

@@ -70,12 +70,12 @@ func (s *Supervisor) watch(ctx context.Context, deaths <-chan death) error {
 		case d := <-deaths:
 			s.Died(d.child.Stage, d.pid)
 			d.child.failed++
-			if closed(s.Ready) {
-				continue
-			}
-			if d.pid == 0 || d.code == exitUsage || d.child.failed >= attempts {
+			ready := closed(s.Ready)
+			if !ready && (d.pid == 0 || d.code == exitUsage || d.child.failed >= attempts) {
 				return fmt.Errorf("%s cannot start: %s", d.child.Name, d.reason())
 			}
+			s.Log.Warn("a stage has ended and is started again", "stage", d.child.Name, "pid", d.pid,
+				"how", d.how, "lived", d.lived.Round(time.Millisecond), "in", d.pause)
 		}
 	}
 }

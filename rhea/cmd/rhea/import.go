@@ -16,8 +16,7 @@ would be, reach live subscriptions, and are on disk when they are counted as acc
 run again: what is stored already is counted as a duplicate. Ends with exit code 1 when a line has
 no final answer.
 
-  --no-verify          trust the signatures, which saves most of the work
-` + operatorFlags
+  --no-verify          trust the signatures, which saves most of the work` + operatorFlags
 
 type importFlagSet struct {
 	Flags struct {

@@ -12,8 +12,7 @@ import (
 const scanFlags = `
   --limit N            at most N events in all; a filter's own limit holds as well
   --ascending          oldest first
-  --descending         newest first
-` + operatorFlags
+  --descending         newest first` + operatorFlags
 
 const exportHelp = `Usage: rhea export [flags] [FILTER…]
 

@@ -20,8 +20,7 @@ the writer, and what each does at the moment. Warns of shards that nobody serves
 about two seconds.
 
   --watch              show it again every second
-  --json               print an object (with --watch, one a line) with all statistics
-` + operatorFlags
+  --json               print an object (with --watch, one a line) with all statistics` + operatorFlags
 
 type statusFlagSet struct {
 	Flags struct {

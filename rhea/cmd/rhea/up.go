@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -58,7 +59,8 @@ func superviseRelay(h stage.Host, cfg relayConfig, common stage.Common, args []s
 	if err != nil {
 		return err
 	}
-	if err := free(cfg.Gateway.Listen); err != nil {
+	address, err := free(cfg.Gateway.Listen)
+	if err != nil {
 		return err
 	}
 	errs := relay.NewLockedWriter(h.Stderr)
@@ -73,15 +75,15 @@ func superviseRelay(h stage.Host, cfg relayConfig, common stage.Common, args []s
 		processes += n
 	}
 	env := append(os.Environ(), environment(args)...)
-	env = append(env, "RHEA_WRITER_DIR="+cfg.Writer.Dir)
+	env = append(env, "RHEA_WRITER_DIR="+cfg.Writer.Dir, "RHEA_GATEWAY_LISTEN="+address)
 	if cfg.Up.Gateways > 1 {
 		env = append(env, "RHEA_GATEWAY_REUSE_PORT=true")
 	}
 	o := relay.Options{
 		Data: cfg.Up.Data, BusListen: cfg.Up.Bus, Bus: cfg.Bus, Counts: counts, Paths: paths, Env: env,
-		Addresses: []string{cfg.Gateway.Listen}, Drain: common.Stage.Drain + drainSlack,
+		Addresses: []string{address}, Drain: common.Stage.Drain + drainSlack,
 		Log: common.Log.NewLogger(errs, "up", bus.NewInstance()), Output: errs, Kill: kill,
-		OnReady: func() { fmt.Fprint(h.Stdout, readyLine(cfg.Gateway.Listen, processes, cfg.Up.Data)) },
+		OnReady: func() { fmt.Fprint(h.Stdout, readyLine(address, processes, cfg.Up.Data)) },
 	}
 	if common.Metrics.Listen != "" {
 		// One address serves one process.
@@ -89,17 +91,32 @@ func superviseRelay(h stage.Host, cfg relayConfig, common stage.Common, args []s
 			return []string{"RHEA_METRICS_LISTEN=" + portAfter(common.Metrics.Listen, n)}
 		}
 	}
-	return relay.Run(ctx, o)
+	err = relay.Run(ctx, o)
+	select {
+	case <-kill:
+		return errors.Join(err, errors.New("stopped at once: second signal"))
+	default:
+		return err
+	}
 }
 
 // free finds out at once, and without a gateway's detour, that an address is
-// taken. Gateways that share one would not even notice a stranger among them.
-func free(address string) error {
+// taken: gateways that share one would not even notice a stranger among them. It
+// returns the address with the port that port 0 stands for.
+func free(address string) (string, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
-		return err
+		return "", err
 	}
-	return l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		return "", err
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", err
+	}
+	return net.JoinHostPort(host, port), l.Close()
 }
 
 // stopOnSignals returns a context that the first signal ends and a channel that
