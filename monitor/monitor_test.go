@@ -49,7 +49,6 @@ func TestNothingIsLostOrRepeated(t *testing.T) {
 			}
 			cfg := Config{WindowBytes: 128 << 10, WindowEntries: 100, MaxWatches: 10_000, MaxFilterBytes: 1 << 30}
 			monitors := []*runningMonitor{startMonitor(t, m, cfg)}
-			do := func(g *fakeGateway, f func()) { g.do <- f }
 
 			last := entries[len(entries)-1].Seq
 			for w.head.Load() < last {
@@ -61,9 +60,9 @@ func TestNothingIsLostOrRepeated(t *testing.T) {
 					if r.IntN(3) == 0 {
 						after = r.Uint64N(after)
 					}
-					do(g, func() { g.open(uint32(r.IntN(50)), filters, after) })
+					g.in(func() { g.open(uint32(r.IntN(50)), filters, after) })
 				case 4:
-					do(g, func() {
+					g.in(func() {
 						if len(g.subs) > 0 {
 							if s := g.subs[r.IntN(len(g.subs))]; s.until == 0 {
 								g.close(s, w.head.Load())
@@ -90,7 +89,7 @@ func TestNothingIsLostOrRepeated(t *testing.T) {
 				monitors = append(monitors, startMonitor(t, m, cfg))
 			}
 			for _, g := range gateways {
-				do(g, func() { g.lossy = false })
+				g.in(func() { g.lossy = false })
 			}
 			time.Sleep(time.Minute)
 			for _, mo := range monitors {

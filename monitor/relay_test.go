@@ -134,6 +134,13 @@ func newFakeGateway(t *testing.T, m *bus.Memory, rng *rand.Rand) *fakeGateway {
 	return g
 }
 
+// in runs f in the gateway's loop and waits for it.
+func (g *fakeGateway) in(f func()) {
+	done := make(chan struct{})
+	g.do <- func() { f(); close(done) }
+	<-done
+}
+
 func (g *fakeGateway) run(ctx context.Context) {
 	changes := g.roster.Changes()
 	tick := time.NewTicker(250 * time.Millisecond)

@@ -26,7 +26,7 @@ func newMetrics(m *stage.Metrics) *metrics {
 		unsent:      m.Counter("unsent", "Messages that the bus refused; the gateways ask again."),
 		slices:      m.Counter("slices", "Slices asked for."),
 		failures:    m.Counter("failures", "Slices that nobody answered in time, asked for again."),
-		busy:        m.Counter("busy", "Slices that the store was too busy for, asked for again."),
+		busy:        m.Counter("busy", "Slices that the store was too busy or unable to serve, asked for again."),
 		parts:       m.Counter("parts", "Parts sent."),
 		events:      m.Counter("events", "Events sent."),
 		bytes:       m.Counter("bytes", "Bytes of events sent."),

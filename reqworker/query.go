@@ -2,7 +2,6 @@ package reqworker
 
 import (
 	"container/list"
-	"strings"
 	"time"
 
 	"rhea/proto/nostr"
@@ -28,7 +27,8 @@ type query struct {
 	since   time.Time     // in that state
 	place   *list.Element // of a ready one
 	wake    time.Time     // of a resting one
-	attempt int           // slices without an answer in a row
+	attempt int           // slices that brought nothing in a row
+	errors  int           // of them, errors of the store
 	began   time.Time
 }
 
@@ -145,8 +145,3 @@ func (q *query) scan(sliceBytes int) *relaypb.Scan {
 
 // hasCredit says whether another slice may be sent.
 func (q *query) hasCredit() bool { return q.bare || q.sent < q.granted }
-
-// transient says whether an error that the store answers with will pass.
-func transient(text string) bool {
-	return strings.HasPrefix(text, string(nostr.RateLimited)+":") || strings.HasPrefix(text, nostr.Failed.Text("busy"))
-}

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -100,11 +101,12 @@ type fakeWriter struct {
 	store *naiveStore
 	scans *bus.Inbox[*relaypb.ScanInbox]
 	rng   *rand.Rand
-	lossy bool
+	lossy atomic.Bool
 }
 
 func newFakeWriter(t *testing.T, m *bus.Memory, store *naiveStore, rng *rand.Rand) *fakeWriter {
-	w := &fakeWriter{bus: m.Join(newSpace(t), quiet), store: store, rng: rng, lossy: true}
+	w := &fakeWriter{bus: m.Join(newSpace(t), quiet), store: store, rng: rng}
+	w.lossy.Store(true)
 	w.scans = bus.Listen(w.bus, func() *relaypb.ScanInbox { return new(relaypb.ScanInbox) }, 0)
 	return w
 }
@@ -120,7 +122,7 @@ func (w *fakeWriter) run(ctx context.Context) {
 			return
 		case <-tick.C:
 			w.scans.Remove(w.bus.Space.Scan())
-			if !w.lossy || w.rng.IntN(4) > 0 {
+			if !w.lossy.Load() || w.rng.IntN(4) > 0 {
 				w.scans.Add(w.bus.Space.Scan())
 			}
 			w.store.mu.Lock()
@@ -130,11 +132,11 @@ func (w *fakeWriter) run(ctx context.Context) {
 			w.scans.Each(msg, func(in *relaypb.ScanInbox) {
 				switch w.rng.IntN(20) {
 				case 0:
-					if w.lossy {
+					if w.lossy.Load() {
 						return
 					}
 				case 1:
-					if w.lossy {
+					if w.lossy.Load() {
 						w.bus.Reply(msg, &relaypb.ScanReply{Error: "error: busy"})
 						return
 					}
@@ -192,6 +194,13 @@ func newFakeGateway(t *testing.T, m *bus.Memory, rng *rand.Rand) *fakeGateway {
 		t.Fatal(err)
 	}
 	return g
+}
+
+// in runs f in the gateway's loop and waits for it.
+func (g *fakeGateway) in(f func()) {
+	done := make(chan struct{})
+	g.do <- func() { f(); close(done) }
+	<-done
 }
 
 func (g *fakeGateway) run(ctx context.Context) {

@@ -50,11 +50,11 @@ func TestEveryQueryIsAnsweredWhole(t *testing.T) {
 
 			for i := range uint32(150) {
 				f := gen.Filters()
-				g.do <- func() {
+				g.in(func() {
 					q := &req{conn: subject.MakeConnID(g.bus.Instance, i%40), filters: filtersJSON(f)}
 					g.reqs = append(g.reqs, q)
 					g.send(q)
-				}
+				})
 				switch r.IntN(25) {
 				case 0:
 					if len(workers) < 3 {
@@ -68,11 +68,11 @@ func TestEveryQueryIsAnsweredWhole(t *testing.T) {
 						running.Go(func() { <-old.done })
 					}
 				case 2, 3, 4:
-					g.do <- func() {
+					g.in(func() {
 						if q := g.reqs[r.IntN(len(g.reqs))]; q.running() {
 							g.stop(q)
 						}
-					}
+					})
 				}
 				time.Sleep(time.Duration(r.IntN(200)) * time.Millisecond)
 			}
@@ -80,7 +80,8 @@ func TestEveryQueryIsAnsweredWhole(t *testing.T) {
 				workers = append(workers, startWorker(t, m, cfg))
 			}
 			time.Sleep(time.Minute)
-			g.do <- func() { g.lossy, w.lossy = false, false }
+			g.in(func() { g.lossy = false })
+			w.lossy.Store(false)
 			time.Sleep(2 * time.Minute)
 
 			if n := workers[0].env.Metrics.Snapshot()["running"]; n != 0 {

@@ -1,6 +1,7 @@
 package reqworker
 
 import (
+	"strings"
 	"time"
 
 	"rhea/proto/nostr"
@@ -23,7 +24,7 @@ func (c *core) read(now time.Time, q *query, reply *relaypb.ScanReply, err error
 	case err != nil:
 		c.metrics.failures.Inc()
 		c.rest(q)
-	case reply.Error != "" && transient(reply.Error):
+	case reply.Error != "" && q.mayPass(reply.Error):
 		c.metrics.busy.Inc()
 		c.rest(q)
 	case reply.Error != "":
@@ -56,7 +57,7 @@ func (c *core) part(q *query, reply *relaypb.ScanReply) {
 	c.metrics.bytes.Add(size)
 	q.sent += uint64(size)
 	q.index++
-	q.attempt = 0
+	q.attempt, q.errors = 0, 0
 	if reply.Done {
 		c.metrics.eose.Observe(c.now.Sub(q.began).Seconds())
 		c.drop(q)
@@ -94,6 +95,24 @@ func (c *core) rouse(now time.Time) (next time.Time) {
 	clear(c.resting[len(left):])
 	c.resting = left
 	return next
+}
+
+// patience is how many errors in a row a query takes of the store before it fails
+// with the last one.
+const patience = 5
+
+// mayPass says whether to ask again after an error that the store has answered
+// with: always when it is busy, and a few times when the fault is its own, since
+// it may be stopping.
+func (q *query) mayPass(text string) bool {
+	switch {
+	case strings.HasPrefix(text, nostr.RateLimited.Text("")), strings.HasPrefix(text, nostr.Failed.Text("busy")):
+		return true
+	case strings.HasPrefix(prefixed(text), nostr.Failed.Text("")):
+		q.errors++
+		return q.errors < patience
+	}
+	return false
 }
 
 // prefixed makes sure that a text begins with a prefix of NIP-01.
