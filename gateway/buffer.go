@@ -35,7 +35,7 @@ func (p *buffers) give(b []byte) {
 	switch b = b[:cap(b)]; {
 	case len(b) >= largeBuffer && len(b) <= 2*largeBuffer:
 		p.large.Put((*[largeBuffer]byte)(b))
-	case len(b) >= smallBuffer && len(b) < largeBuffer:
+	case len(b) >= smallBuffer && len(b) <= 2*smallBuffer:
 		p.small.Put((*[smallBuffer]byte)(b))
 	}
 }

@@ -40,9 +40,11 @@ type core struct {
 	toWatch  []uint64   // watches that wait for room in the window, in order
 	watching bus.Window // bytes of watches that are not confirmed
 
-	draining bool
 	dirty    []*conn // with something to write since the last Flush
+	frames   int     // queued since then
 	ghosts   int     // answers to unknown numbers that may still be replied to in this tick
+	queries  int     // subs whose stored part is not done
+	draining bool
 	scratch  []byte
 }
 
@@ -124,6 +126,7 @@ func (c *core) HandleWord(w word) {
 		c.end(cn, w.err.(*ending))
 	case saidMessage:
 		if c.draining {
+			c.turnAway(cn, w.client)
 			return
 		}
 		c.message(cn, w.client, w.err)
@@ -273,6 +276,7 @@ func (c *core) say(cn *conn, b []byte) {
 }
 
 func (c *core) touch(cn *conn) {
+	c.frames++
 	if !cn.dirty {
 		cn.dirty = true
 		c.dirty = append(c.dirty, cn)
@@ -286,7 +290,7 @@ func (c *core) Flush() {
 		cn.flush()
 	}
 	clear(c.dirty)
-	c.dirty = c.dirty[:0]
+	c.dirty, c.frames = c.dirty[:0], 0
 }
 
 // send sends to the bus. A failure is counted and otherwise a loss like any

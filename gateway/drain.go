@@ -5,22 +5,33 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"rhea/proto/frame"
 	"rhea/proto/nostr"
 )
 
-// Drain has the core take in no more messages of clients.
+// goingAway is what a client hears that asks too late.
+func goingAway() string { return nostr.Failed.Text("the relay is going away; try again") }
+
+// Drain has the core refuse whatever clients still ask for.
 func (c *core) Drain() { c.draining = true }
 
-// unanswered is how many EVENTs and stored queries wait for an answer.
-func (c *core) unanswered() int {
-	n := len(c.events)
-	for _, s := range c.subs {
-		if s.query != nil {
-			n++
-		}
+// turnAway refuses a message that came too late.
+func (c *core) turnAway(cn *conn, m frame.Client) {
+	switch {
+	case m.Verb == frame.Event && len(m.Body) > 0:
+		id, _ := frame.EventIDOf(m.Body)
+		c.say(cn, frame.AppendOKText(c.scratch[:0], id, false, goingAway()))
+	case m.Sub != "" && (m.Verb == frame.Req || m.Verb == frame.Count):
+		c.unsubscribe(cn, m.Sub)
+		c.say(cn, frame.AppendClosed(c.scratch[:0], m.Sub, goingAway()))
+	case m.Sub != "" && (m.Verb == frame.NegOpen || m.Verb == frame.NegMsg):
+		c.endSession(cn, m.Sub)
+		c.say(cn, frame.AppendNegErr(c.scratch[:0], m.Sub, goingAway()))
 	}
-	return n
 }
+
+// settled says whether every EVENT and every stored query has its answer.
+func (c *core) settled() bool { return len(c.events)+c.queries == 0 }
 
 // Farewell refuses what is unanswered, and closes every connection with 1001.
 func (c *core) Farewell() {
@@ -29,12 +40,11 @@ func (c *core) Farewell() {
 		nums = append(nums, num)
 	}
 	slices.Sort(nums)
-	why := nostr.Failed.Text("the relay is going away; try again")
 	for _, num := range nums {
-		c.answer(num, c.events[num], "", false, why)
+		c.answer(num, c.events[num], "", false, goingAway())
 	}
 	for _, s := range c.sorted(func(s *sub) bool { return s.query != nil }) {
-		c.closeSub(s, why)
+		c.closeSub(s, goingAway())
 	}
 	for _, cn := range c.conns {
 		cn.close(ws.StatusGoingAway, "the relay is going away")

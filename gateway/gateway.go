@@ -42,7 +42,8 @@ const maxPlain = 1024
 const (
 	maxWords = 256 // waiting in the channel; of at most max_message_length each
 	maxRound = 256 // words and bus messages handled in one round
-	// maxRoundFrames ends a round early: clients should not wait for others' events.
+	// maxRoundFrames ends a round early: clients should not wait for the events of
+	// others.
 	maxRoundFrames = 4096
 )
 

@@ -46,17 +46,16 @@ func (l *loop) serve(ctx context.Context, served <-chan error) error {
 
 // round handles what waits, up to a bound.
 func (l *loop) round() {
-	limit := l.hub.metrics.delivered.Value() + l.hub.metrics.stored.Value() + maxRoundFrames
 	for range maxRound {
+		if l.core.frames > maxRoundFrames {
+			return
+		}
 		select {
 		case w := <-l.hub.words:
 			l.core.HandleWord(w)
 		case msg := <-l.inbox.C():
 			l.inbox.Each(msg, l.core.Handle)
 		default:
-			return
-		}
-		if l.hub.metrics.delivered.Value()+l.hub.metrics.stored.Value() > limit {
 			return
 		}
 	}
@@ -72,7 +71,7 @@ func (l *loop) send() {
 // the rest, and says goodbye to the clients; patience bounds each half.
 func (l *loop) drain(patience time.Duration) {
 	l.core.Drain()
-	l.until(patience, func() bool { return l.core.unanswered() == 0 })
+	l.until(patience, l.core.settled)
 	l.core.Farewell()
 	l.send()
 	if !l.until(patience, func() bool { return len(l.core.conns) == 0 }) {

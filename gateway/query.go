@@ -33,6 +33,7 @@ const resumeQuery = 3 * time.Second
 // begin asks for the stored events of a new subscription.
 func (c *core) begin(s *sub) {
 	s.query = &query{progress: c.now, asked: c.now}
+	c.queries++
 	c.launch(s)
 }
 
@@ -141,6 +142,7 @@ func (c *core) eose(s *sub) {
 	s.query.sent = false // it has ended there
 	c.stop(s)
 	s.query = nil
+	c.queries--
 	delete(c.subs, s.num)
 	s.num = c.number(s.conn.shard)
 	c.subs[s.num] = s

@@ -44,19 +44,29 @@ func (r *roster) progress(i subject.Instance) subject.Seq {
 }
 
 // update takes in a view and returns which shards of which stages have another
-// owner than before.
+// owner than before. Most views bring no change, and stages without any are left
+// out, because what follows a change looks at everything there is.
 func (r *roster) update(v view) map[subject.Stage][]bool {
 	r.view = v
 	changed := make(map[subject.Stage][]bool)
 	for st, owners := range r.owners {
-		changed[st] = make([]bool, len(owners))
 		for sh := range owners {
 			now := v.Owner(st, subject.Shard(sh))
-			changed[st][sh] = now != owners[sh]
-			owners[sh] = now
+			if now == owners[sh] {
+				continue
+			}
+			if owners[sh] = now; changed[st] == nil {
+				changed[st] = make([]bool, len(owners))
+			}
+			changed[st][sh] = true
 		}
 	}
 	return changed
+}
+
+// knows says whether a monitor is on the bus.
+func (r *roster) knows(i subject.Instance) bool {
+	return slices.ContainsFunc(r.view.Members(subject.Monitor), func(m *relaypb.Member) bool { return m.Instance == uint32(i) })
 }
 
 // The windows of all gateways together are what ingesters and the writer can be
@@ -72,23 +82,29 @@ func (c *core) HandleRoster(v view) {
 	c.hub.windows.resize(min(maxWindow, allWindows/gateways))
 	changed := c.who.update(v)
 	c.newWriter(v)
-	c.resendEvents(func(sh subject.Shard) bool { return changed[subject.Ingester][sh] })
-	for _, s := range c.sorted(func(s *sub) bool { return s.query != nil && changed[subject.Reqworker][s.conn.shard] }) {
-		if s.query.sent {
-			c.resume(s)
-		} else {
-			c.launch(s)
+	if moved := changed[subject.Ingester]; moved != nil {
+		c.resendEvents(func(sh subject.Shard) bool { return moved[sh] })
+	}
+	if moved := changed[subject.Reqworker]; moved != nil {
+		for _, s := range c.sorted(func(s *sub) bool { return s.query != nil && moved[s.conn.shard] }) {
+			if s.query.sent {
+				c.resume(s)
+			} else {
+				c.launch(s)
+			}
 		}
 	}
-	for _, s := range c.sorted(func(s *sub) bool { return s.query == nil && changed[subject.Monitor][s.conn.shard] }) {
-		c.rewatch(s)
+	if moved := changed[subject.Monitor]; moved != nil {
+		for _, s := range c.sorted(func(s *sub) bool { return s.query == nil && moved[s.conn.shard] }) {
+			c.rewatch(s)
+		}
 	}
-	c.moveSessions(changed[subject.Negentropy])
-	for i := range c.monitors {
-		if !slices.ContainsFunc(v.Members(subject.Monitor), func(m *relaypb.Member) bool { return m.Instance == uint32(i) }) {
-			if m := c.monitors[i]; m.live == 0 {
-				delete(c.monitors, i)
-			}
+	if moved := changed[subject.Negentropy]; moved != nil {
+		c.moveSessions(moved)
+	}
+	for i, m := range c.monitors {
+		if m.live == 0 && !c.who.knows(i) {
+			delete(c.monitors, i)
 		}
 	}
 }

@@ -80,7 +80,10 @@ func (s *socket) owePong(payload []byte) {
 	s.flush()
 }
 
-// room says whether n bytes more may wait, and takes a buffer if there is none.
+// maxFrameHeader is the most bytes that a frame's header has here.
+const maxFrameHeader = 10
+
+// room says whether a frame of n bytes may wait, and takes a buffer for it.
 // A client that lets more gather than it may is disconnected. Mu is held.
 func (s *socket) room(n int) bool {
 	if s.state != open {
@@ -91,8 +94,10 @@ func (s *socket) room(n int) bool {
 		s.kill("too many bytes wait for it")
 		return false
 	}
-	if s.buf == nil {
-		s.buf = s.hub.buffers.take(smallBuffer)[:0]
+	if need := len(s.buf) + n + maxFrameHeader; need > cap(s.buf) && need <= largeBuffer {
+		old := s.buf
+		s.buf = append(s.hub.buffers.take(need)[:0], old...)
+		s.hub.buffers.give(old)
 	}
 	return true
 }

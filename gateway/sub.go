@@ -89,6 +89,7 @@ func (c *core) drop(s *sub) {
 	if s.query != nil {
 		c.stop(s)
 		s.query = nil
+		c.queries--
 	} else {
 		c.unwatch(s)
 	}
