@@ -148,6 +148,49 @@ func BenchmarkWatch(b *testing.B) {
 	}
 }
 
+// BenchmarkMemory tells what an ordinary small subscription takes, each filter
+// being like no other's.
+func BenchmarkMemory(b *testing.B) {
+	const watches = 100_000
+	for b.Loop() {
+		c := benchCore(DefaultConfig())
+		before := heap()
+		for num := range watches {
+			filter := fmt.Appendf(nil, `{"#p":["%064x"],"kinds":[1,6,7,9735],"since":1700000000}`, num)
+			c.handle(time.Unix(0, 0), &relaypb.SubInbox{Body: &relaypb.SubInbox_Watch{Watch: &relaypb.Watch{
+				Conn: uint64(num%10+1) << 32, Num: uint64(num), Filters: filter,
+			}}})
+		}
+		c.flush()
+		b.ReportMetric(float64(heap()-before)/watches, "B/watch")
+		b.ReportMetric(float64(c.bytes)/watches, "estimatedB/watch")
+		runtime.KeepAlive(c)
+	}
+}
+
+// BenchmarkCatchUp tells what a thousand subscriptions cost that are registered
+// together with a thousand commits to be brought up to date with, as after the
+// loss of a monitor.
+func BenchmarkCatchUp(b *testing.B) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	entries, events := realLog(b, rng)
+	p := population{rng, events}
+	filters := make([][]byte, 1000)
+	for i := range filters {
+		filters[i] = p.filter()
+	}
+	for b.Loop() {
+		b.StopTimer()
+		c := benchCore(DefaultConfig())
+		c.follow(time.Unix(0, 0), between(entries, 1, 1001))
+		for num, f := range filters {
+			c.handle(time.Unix(0, 0), &relaypb.SubInbox{Body: &relaypb.SubInbox_Watch{Watch: &relaypb.Watch{Conn: 1 << 32, Num: uint64(num), Filters: f}}})
+		}
+		b.StartTimer()
+		c.flush()
+	}
+}
+
 func heap() int64 {
 	runtime.GC()
 	var m runtime.MemStats

@@ -82,16 +82,24 @@ func (c *core) fetched(now time.Time, f *fetch, e *relaypb.Entries) {
 	}
 }
 
-// serve delivers commits, ascending, to the watches of a group that want them.
+// serve delivers commits, ascending, to the watches of a group that want them. It
+// goes through the commits for each watch, not the other way round: after the loss
+// of a monitor the group is large, and its filters then stay in the cache.
 func (c *core) serve(group []*watch, commits []commit) {
-	for _, e := range commits {
+	takers := make([][]*watch, len(commits))
+	for _, w := range group {
+		for i := firstBehind(commits, w.after); i < len(commits); i++ {
+			if w.matches(commits[i].header) {
+				takers[i] = append(takers[i], w)
+			}
+		}
+	}
+	for i, e := range commits {
 		if c.expired(e) {
 			continue
 		}
-		for _, w := range group {
-			if e.seq > w.after && w.matches(e.header) {
-				c.deliver(w, e)
-			}
+		for _, w := range takers[i] {
+			c.deliver(w, e)
 		}
 	}
 }

@@ -62,7 +62,12 @@ func (w *window) covers(after subject.Seq) bool { return w.start == 0 || after >
 // behind returns the commits behind a Seq.
 func (w *window) behind(after subject.Seq) []commit {
 	all := w.commits[w.head:]
-	return all[sort.Search(len(all), func(i int) bool { return all[i].seq > after }):]
+	return all[firstBehind(all, after):]
+}
+
+// firstBehind returns the index of the first commit behind a Seq.
+func firstBehind(commits []commit, after subject.Seq) int {
+	return sort.Search(len(commits), func(i int) bool { return commits[i].seq > after })
 }
 
 func (w *window) len() int { return len(w.commits) - w.head }
