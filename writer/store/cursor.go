@@ -27,7 +27,8 @@ type position struct {
 // The CRC is against mix-ups, not against malice: whoever forges a cursor gets
 // other events than he would have got, of those that his filters match.
 type cursor struct {
-	pos       *position // nil at the start
+	started   bool // there is a position
+	pos       position
 	ascending bool
 	limits    []int
 }
@@ -44,7 +45,7 @@ func (c cursor) encode() []byte {
 		flags |= cursorAscending
 	}
 	b := []byte{cursorVersion, flags}
-	if c.pos != nil {
+	if c.started {
 		b[1] |= cursorPosition
 		b = binary.BigEndian.AppendUint64(b, uint64(c.pos.createdAt))
 		b = append(b, c.pos.id[:]...)
@@ -75,11 +76,11 @@ func decodeCursor(b []byte, filters int, ascending bool) (c cursor, err error) {
 		if len(rest) < 8+32 {
 			return cursor{}, ErrCursor
 		}
-		c.pos = &position{int64(binary.BigEndian.Uint64(rest)), nostr.EventID(rest[8:40])}
+		c.started, c.pos = true, position{int64(binary.BigEndian.Uint64(rest)), nostr.EventID(rest[8:40])}
 		rest = rest[40:]
 	}
 	count, n := binary.Uvarint(rest)
-	if n <= 0 || count != uint64(filters) || c.ascending != ascending || c.pos != nil && c.pos.createdAt < 0 {
+	if n <= 0 || count != uint64(filters) || c.ascending != ascending || c.pos.createdAt < 0 {
 		return cursor{}, ErrCursor
 	}
 	rest = rest[n:]

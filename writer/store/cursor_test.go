@@ -15,7 +15,7 @@ func TestCursorRoundTrip(t *testing.T) {
 	for _, c := range []cursor{
 		{},
 		{limits: []int{-1, 0, 1, math.MaxInt - 1}},
-		{ascending: true, pos: &position{math.MaxInt64, nostr.EventID{1, 31: 2}}, limits: []int{5}},
+		{ascending: true, started: true, pos: position{math.MaxInt64, nostr.EventID{1, 31: 2}}, limits: []int{5}},
 	} {
 		b := c.encode()
 		d, err := decodeCursor(b, len(c.limits), c.ascending)

@@ -1,16 +1,16 @@
 package store
 
 import (
+	"bytes"
 	"cmp"
-	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 
 	"rhea/proto/nostr"
-	"rhea/proto/subject"
 )
 
 // fetcher reads events by Seq.
@@ -22,9 +22,6 @@ type fetcher struct {
 	key   []byte
 }
 
-// slabBytes is how much memory for JSON is taken at once.
-const slabBytes = 32 << 10
-
 // fetch reads the events of a batch: the ids, which filters match, and, where
 // one does, the JSON. It goes through the log in the order of Seqs, because a
 // step forward to a block near by is much cheaper than a step back.
@@ -34,7 +31,7 @@ func (f *fetcher) fetch(batch []candidate, match func(filter int, h nostr.Header
 		f.order = append(f.order, &batch[i])
 	}
 	slices.SortFunc(f.order, func(a, b *candidate) int { return cmp.Compare(a.seq, b.seq) })
-	if f.it == nil {
+	if f.it == nil && len(batch) > 1 {
 		it, err := f.snap.NewIter(within(spaceLog))
 		if err != nil {
 			return err
@@ -42,27 +39,62 @@ func (f *fetcher) fetch(batch []candidate, match func(filter int, h nostr.Header
 		f.it = it
 	}
 	for _, c := range f.order {
-		f.key = appendSeqKey(f.key[:0], spaceLog, c.seq)
-		if !f.it.SeekGE(f.key) || subject.Seq(binary.BigEndian.Uint64(f.it.Key()[1:])) != c.seq {
-			return errors.Join(f.it.Error(), fmt.Errorf("an index names log entry %d, which is not there", c.seq))
-		}
-		v, err := decodeLogValue(f.it.Value())
-		if err != nil || len(v.header) == 0 {
-			return fmt.Errorf("an index names log entry %d, which holds no event: %w", c.seq, err)
-		}
-		c.id = v.header.ID()
-		c.filters = slices.DeleteFunc(c.filters, func(filter int) bool { return !match(filter, v.header) })
-		if len(c.filters) > 0 {
-			c.json = f.keep(v.json)
+		if err := f.read(c, match); err != nil {
+			return fmt.Errorf("an index leads to log entry %d: %w", c.seq, err)
 		}
 	}
 	return nil
 }
 
+func (f *fetcher) read(c *candidate, match func(filter int, h nostr.Header) bool) (err error) {
+	f.key = appendSeqKey(f.key[:0], spaceLog, c.seq)
+	var value []byte
+	switch {
+	case f.it == nil: // for a single event an iterator does not pay
+		var closer io.Closer
+		if value, closer, err = f.snap.Get(f.key); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, closer.Close()) }()
+	case f.it.SeekGE(f.key) && bytes.Equal(f.it.Key(), f.key):
+		value = f.it.Value()
+	default:
+		return cmp.Or(f.it.Error(), pebble.ErrNotFound)
+	}
+	v, err := decodeLogValue(value)
+	if err != nil {
+		return err
+	}
+	if len(v.header) == 0 {
+		return errors.New("it holds no event")
+	}
+	c.id = v.header.ID()
+	matched := c.filters[:0]
+	for _, filter := range c.filters {
+		if match(filter, v.header) {
+			matched = append(matched, filter)
+		}
+	}
+	if c.filters = matched; len(matched) > 0 {
+		c.json = f.keep(v.json)
+	}
+	return nil
+}
+
+// JSON goes out in slabs of this size; the first is smaller.
+const (
+	minSlab = 4 << 10
+	maxSlab = 32 << 10
+)
+
 // keep copies JSON into memory that outlives the iterator.
 func (f *fetcher) keep(json []byte) []byte {
 	if len(json) > cap(f.slab)-len(f.slab) {
-		f.slab = make([]byte, 0, max(slabBytes, len(json)))
+		next := min(max(minSlab, 4*cap(f.slab)), maxSlab)
+		if f.it == nil {
+			next = 0
+		}
+		f.slab = make([]byte, 0, max(next, len(json)))
 	}
 	from := len(f.slab)
 	f.slab = append(f.slab, json...)

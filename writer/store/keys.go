@@ -87,18 +87,14 @@ func (s suffix) appendTo(key []byte) []byte {
 	return binary.BigEndian.AppendUint64(key, uint64(s.seq))
 }
 
-// parseSuffix reads the last suffixLen bytes of a key; ok is false if there are
-// not that many behind the keyspace byte.
-func parseSuffix(key []byte) (s suffix, ok bool) {
-	if len(key) < 1+suffixLen {
-		return suffix{}, false
-	}
+// parseSuffix reads the last suffixLen bytes of a key, which must have as many.
+func parseSuffix(key []byte) suffix {
 	b := key[len(key)-suffixLen:]
 	return suffix{
 		inv: binary.BigEndian.Uint64(b),
 		id8: binary.BigEndian.Uint64(b[8:]),
 		seq: subject.Seq(binary.BigEndian.Uint64(b[16:])),
-	}, true
+	}
 }
 
 const seqKeyLen = 1 + 8

@@ -130,10 +130,7 @@ func windowOf(f *nostr.Filter) window {
 
 // after narrows the window to what comes behind a position, ties with it
 // included.
-func (w window) after(p *position, ascending bool) window {
-	if p == nil {
-		return w
-	}
+func (w window) after(p position, ascending bool) window {
 	at := suffix{inv: invert(p.createdAt), id8: binary.BigEndian.Uint64(p.id[:8])}
 	if ascending {
 		at.seq = math.MaxUint64

@@ -229,7 +229,7 @@ func (q *query) emit(batch []candidate) bool {
 				}
 			}
 		}
-		q.cur.pos = &position{c.createdAt(), c.id}
+		q.cur.started, q.cur.pos = true, position{c.createdAt(), c.id}
 	}
 	return true
 }
@@ -237,8 +237,8 @@ func (q *query) emit(batch []candidate) bool {
 // passed reports whether the query is beyond a candidate already, which can only
 // be one that is tied with its position.
 func (q *query) passed(c *candidate) bool {
-	p := q.cur.pos
-	if p == nil || c.createdAt() != p.createdAt {
+	p := &q.cur.pos
+	if !q.cur.started || c.createdAt() != p.createdAt {
 		return false
 	}
 	if q.req.Ascending {
@@ -254,7 +254,10 @@ func (q *query) sources() ([]source, error) {
 	var prefixes []byte
 	for i := range q.req.Filters {
 		f := &q.req.Filters[i]
-		w := windowOf(f).after(q.cur.pos, q.req.Ascending)
+		w := windowOf(f)
+		if q.cur.started {
+			w = w.after(q.cur.pos, q.req.Ascending)
+		}
 		if q.cur.limits[i] == 0 || f.Impossible() || w.empty() {
 			continue
 		}

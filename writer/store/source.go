@@ -34,8 +34,11 @@ func (s *source) head() suffix { return s.buf[s.next] }
 type reader struct {
 	it        *pebble.Iterator
 	ascending bool
-	at        *source // whose next entry the iterator stands on
-	key       []byte
+	// Between floor and the key that the iterator stands on (or the end) there is
+	// no other key. A seek to there is spared: when a source goes on where it was,
+	// and between sources that are neighbours, such as the kinds of an author.
+	floor []byte
+	key   []byte
 }
 
 // fill reads ahead for a source that has yielded all it had. It reports whether
@@ -45,46 +48,69 @@ func (r *reader) fill(s *source) (bool, error) {
 	if s.dry {
 		return false, nil
 	}
-	valid := r.it.Valid()
-	if r.at != s {
-		valid = r.seek(s)
-	}
-	r.at = s
+	r.seek(s)
 	for len(s.buf) < s.ahead {
-		entry, ok := suffix{}, false
-		if valid && bytes.HasPrefix(r.it.Key(), s.prefix) && len(r.it.Key()) == len(s.prefix)+suffixLen {
-			entry, _ = parseSuffix(r.it.Key())
-			ok = entry.compare(s.window.lo) >= 0 && entry.compare(s.window.hi) <= 0
-		}
+		e, ok := r.entry(s)
 		if !ok {
-			s.dry, r.at = true, nil
+			s.dry = true
 			break
 		}
-		s.buf = append(s.buf, entry)
-		valid = r.step()
+		s.buf = append(s.buf, e)
+		r.step()
 	}
 	if n := len(s.buf); n > 0 {
 		s.pass(s.buf[n-1], r.ascending)
+		r.floor = s.buf[n-1].appendTo(append(r.floor[:0], s.prefix...))
 	}
 	s.ahead = min(2*s.ahead, maxAhead)
 	return len(s.buf) > 0, r.it.Error()
 }
 
-func (r *reader) seek(s *source) bool {
-	if r.ascending {
-		r.key = s.window.hi.appendTo(append(r.key[:0], s.prefix...))
-		// The bound is inclusive and SeekLT is not.
-		return r.it.SeekLT(append(r.key, 0))
+// entry returns the entry that the iterator stands on, if it is the source's.
+func (r *reader) entry(s *source) (e suffix, ok bool) {
+	if !r.it.Valid() {
+		return suffix{}, false
 	}
-	r.key = s.window.lo.appendTo(append(r.key[:0], s.prefix...))
-	return r.it.SeekGE(r.key)
+	key := r.it.Key()
+	if len(key) != len(s.prefix)+suffixLen || !bytes.HasPrefix(key, s.prefix) {
+		return suffix{}, false
+	}
+	e = parseSuffix(key)
+	return e, e.compare(s.window.lo) >= 0 && e.compare(s.window.hi) <= 0
 }
 
-func (r *reader) step() bool {
+// seek moves the iterator to where the window of a source begins.
+func (r *reader) seek(s *source) {
+	from := s.window.lo
 	if r.ascending {
-		return r.it.Prev()
+		from = s.window.hi
 	}
-	return r.it.Next()
+	r.key = from.appendTo(append(r.key[:0], s.prefix...))
+	if r.floor != nil && r.before(r.floor, r.key) && (!r.it.Valid() || r.before(r.key, r.it.Key())) {
+		return
+	}
+	r.floor = append(r.floor[:0], r.key...)
+	if r.ascending {
+		r.it.SeekLT(append(r.key, 0)) // the window includes its end
+	} else {
+		r.it.SeekGE(r.key)
+	}
+}
+
+// before reports whether a comes before b, or is b.
+func (r *reader) before(a, b []byte) bool {
+	if r.ascending {
+		a, b = b, a
+	}
+	return bytes.Compare(a, b) <= 0
+}
+
+func (r *reader) step() {
+	if r.ascending {
+		r.it.Prev()
+	} else {
+		r.it.Next()
+	}
 }
 
 // pass narrows the window to what lies behind an entry. Seqs begin at 1 and end
