@@ -90,10 +90,10 @@ func (r *Result) Write(w io.Writer) error {
 	for _, reason := range slices.SortedFunc(maps.Keys(r.Rejected), func(a, b string) int {
 		return cmp.Or(cmp.Compare(r.Rejected[b], r.Rejected[a]), cmp.Compare(a, b))
 	}) {
-		fmt.Fprintf(&b, "%12s    %s\n", "", fmt.Sprintf("%s × %s", Thousands(r.Rejected[reason]), reason))
+		fmt.Fprintf(&b, "%16s%s × %s\n", "", Thousands(r.Rejected[reason]), reason)
 	}
 	if r.TooLong > 0 {
-		fmt.Fprintf(&b, "%12s    %s × line too long\n", "", Thousands(r.TooLong))
+		fmt.Fprintf(&b, "%16s%s × line too long\n", "", Thousands(r.TooLong))
 	}
 	row(r.Failed, "failed in the relay, worth another try", false)
 	row(r.Unanswered, "unanswered", false)

@@ -1,0 +1,327 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"rhea/proto/nostr"
+	"rhea/proto/nostr/nostrtest"
+	"rhea/proto/stage"
+	"rhea/rhea/status"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// call runs a command line as a process would.
+func call(stdin string, args ...string) (code int, stdout, stderr string) {
+	var out, errs bytes.Buffer
+	code = run(stage.Host{
+		Args: args, Getenv: func(string) string { return "" },
+		Stdin: strings.NewReader(stdin), Stdout: &out, Stderr: &errs, Signals: make(chan os.Signal),
+	})
+	return code, out.String(), errs.String()
+}
+
+// startSolo runs a relay in this process until stop, which returns its exit code.
+func startSolo(t *testing.T, data string) (url string, stop func() int) {
+	t.Helper()
+	signals := make(chan os.Signal, 1)
+	out, in := io.Pipe()
+	code := make(chan int, 1)
+	var errs bytes.Buffer
+	go func() {
+		code <- run(stage.Host{
+			Args: []string{"solo", "--data", data, "--listen=127.0.0.1:0"}, Getenv: func(string) string { return "" },
+			Stdin: strings.NewReader(""), Stdout: in, Stderr: &errs, Signals: signals,
+		})
+		in.Close()
+	}()
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatalf("not ready: %v\n%s", err, errs.String())
+	}
+	rest, ok := strings.CutPrefix(line, "rhea: ready on ")
+	url, _, _ = strings.Cut(rest, " ")
+	if !ok || !strings.Contains(line, "6 stages in one process · data "+data) {
+		t.Fatal(line)
+	}
+	return url, func() int {
+		signals <- syscall.SIGTERM
+		go io.Copy(io.Discard, out)
+		c := <-code
+		if t.Failed() {
+			t.Log(errs.String())
+		}
+		return c
+	}
+}
+
+// The operator's day: a relay in one process, events in, events out, a look at
+// its state, a check of what it leaves.
+func TestOperator(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	_, stop := startSolo(t, data)
+	stopped := false
+	defer func() {
+		if !stopped {
+			stop()
+		}
+	}()
+	lines := nostrtest.Lines(t)[:1500]
+	input := string(bytes.Join(lines, []byte("\n")))
+
+	code, out, errs := call(input+"\n{}\nnonsense\n"+strings.Repeat("x", 300_000), "import", "--data", data)
+	if code != 0 || !strings.Contains(out, "1,503 events in ") || !strings.Contains(out, "1 × line too long") {
+		t.Fatalf("code %d\n%s\n%s", code, out, errs)
+	}
+	for _, place := range []string{"line 1501: invalid: ", "line 1502: invalid: ", "line 1503: longer than "} {
+		if !strings.Contains(errs, place) {
+			t.Errorf("%q is not among\n%s", place, errs)
+		}
+	}
+	if strings.Contains(errs, "\x1b") {
+		t.Error("progress without a terminal")
+	}
+	file := filepath.Join(t.TempDir(), "again.jsonl")
+	if err := os.WriteFile(file, []byte(input), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, errs = call("", "import", "--no-verify", "--data", data, file); code != 0 || !strings.Contains(out, "\n           0  accepted\n") {
+		t.Fatalf("code %d\n%s\n%s", code, out, errs)
+	}
+
+	stored := exported(t, data)
+	checkScans(t, data, stored)
+	checkStatus(t, data)
+
+	for _, c := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"solo", "--data", data, "--listen", "127.0.0.1:0"}, 1, "a relay already runs on " + data + " (rhea solo, process "},
+		{[]string{"check", "--data", data}, 1, "stop it first"},
+		{[]string{"scan", "--data", data, `{"kinds":1}`}, 2, `filter {"kinds":1}: `},
+		{[]string{"scan", "--data", data}, 2, "which events?"},
+		{[]string{"scan", "--data", data, "--limit=-1", "{}"}, 2, "--limit is -1"},
+		{[]string{"import", "--data", data, "no/such"}, 1, "no/such"},
+	} {
+		if code, _, errs := call("", c.args...); code != c.code || !strings.Contains(errs, c.want) {
+			t.Errorf("%q: code %d, %s; want %d, %s", c.args, code, errs, c.code, c.want)
+		}
+	}
+
+	stopped = true
+	if code := stop(); code != 0 {
+		t.Fatalf("it ends with code %d", code)
+	}
+	if code, out, errs = call("", "check", "--data", data); code != 0 || !strings.Contains(out, "the store is sound") {
+		t.Errorf("code %d\n%s\n%s", code, out, errs)
+	}
+	if code, _, errs = call("", "export", "--data", data); code != 1 || !strings.Contains(errs, "no relay runs on "+data) {
+		t.Errorf("code %d\n%s", code, errs)
+	}
+}
+
+// exported returns all stored events, which come oldest first.
+func exported(t *testing.T, data string) []*nostr.Event {
+	t.Helper()
+	code, out, errs := call("", "export", "--data", data)
+	if code != 0 {
+		t.Fatal(errs)
+	}
+	events := parsed(t, out)
+	if len(events) < 1000 {
+		t.Fatalf("only %d events", len(events))
+	}
+	newestFirst := nostrtest.OracleJSON(events, []byte("{}"))
+	slices.Reverse(newestFirst)
+	same(t, "export", events, newestFirst)
+	return events
+}
+
+func parsed(t *testing.T, jsonl string) []*nostr.Event {
+	t.Helper()
+	var events []*nostr.Event
+	for line := range strings.Lines(jsonl) {
+		e, err := nostr.ParseEvent([]byte(line), nostr.EventLimits{})
+		if err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		events = append(events, e)
+	}
+	return events
+}
+
+func same(t *testing.T, what string, got, want []*nostr.Event) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%s: %d events, want %d", what, len(got), len(want))
+	}
+	for i := range got {
+		if got[i].ID != want[i].ID {
+			t.Fatalf("%s: event %d is %s, want %s", what, i, got[i].ID, want[i].ID)
+		}
+	}
+}
+
+// checkScans holds scans against the oracle.
+func checkScans(t *testing.T, data string, stored []*nostr.Event) {
+	t.Helper()
+	seed := rand.Uint64()
+	t.Log("seed", seed)
+	gen := nostrtest.NewFilterGen(seed, stored)
+	for range 30 {
+		filters := [][]byte{gen.JSON(), gen.JSON()}
+		args := []string{"scan", "--data", data, string(filters[0]), string(filters[1])}
+		code, out, errs := call("", args...)
+		if code != 0 {
+			t.Fatal(args, errs)
+		}
+		same(t, strings.Join(args, " "), parsed(t, out), nostrtest.OracleJSON(stored, filters...))
+	}
+	code, out, errs := call("", "scan", "--data", data, "--ascending", "--limit", "7", "{}")
+	if code != 0 {
+		t.Fatal(errs)
+	}
+	same(t, "the oldest seven", parsed(t, out), stored[:7])
+}
+
+func checkStatus(t *testing.T, data string) {
+	t.Helper()
+	code, out, errs := call("", "status", "--json", "--data", data)
+	if code != 0 {
+		t.Fatal(errs)
+	}
+	var r status.Report
+	if err := json.Unmarshal([]byte(out), &r); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Processes) != 6 || len(r.Warnings) != 0 || r.Seq == 0 || r.Store == "" {
+		t.Fatal(out)
+	}
+	for _, p := range r.Processes {
+		if p.PID != os.Getpid() {
+			t.Errorf("%s is process %d", p.Stage, p.PID)
+		}
+	}
+	if code, out, _ = call("", "status", "--data", data); code != 0 || !strings.HasPrefix(out, "6 processes · 16 shards · seq ") {
+		t.Fatal(out)
+	}
+}
+
+func TestUsage(t *testing.T) {
+	for _, c := range []struct {
+		args string
+		code int
+		want string
+	}{
+		{"", 2, "Usage: rhea COMMAND"},
+		{"help", 0, "Usage: rhea COMMAND"},
+		{"help up", 0, "Usage: rhea up"},
+		{"nonsense", 2, `no command "nonsense"`},
+		{"version", 0, "rhea "},
+		{"up --version", 0, "rhea "},
+		{"up --nonsense", 2, "no flag --nonsense"},
+		{"up --gateways 0", 2, "gateways is 0"},
+		{"up extra", 2, `"extra" is not a flag`},
+		{"solo --listen nowhere", 2, "want host:port"},
+		{"status extra", 2, `"extra" is not a flag`},
+		{"status --data /nonexistent/x", 1, "no relay runs on /nonexistent/x: start one with"},
+		{"check --data /nonexistent/x", 1, "there is no store"},
+	} {
+		code, out, errs := call("", strings.Fields(c.args)...)
+		if code != c.code || !strings.Contains(out+errs, c.want) {
+			t.Errorf("rhea %s: code %d\n%s%s\nwant %d, %s", c.args, code, out, errs, c.code, c.want)
+		}
+	}
+	for _, c := range commands() {
+		if code, out, _ := call("", c.name, "--help"); code != 0 || !strings.HasPrefix(out, "Usage: rhea "+c.name) {
+			t.Errorf("%s --help: code %d, %s", c.name, code, out)
+		}
+	}
+}
+
+// What is printed can be read back and is then the same.
+func TestPrintConfig(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "rhea.toml")
+	code, first, errs := call("", "up", "--print-config", "--data", "/d", "--listen=:1", "--bus", "127.0.0.1:5", "--limits.max_filters=3")
+	if code != 0 {
+		t.Fatal(errs)
+	}
+	for _, want := range []string{"data = \"/d\"", "listen = \":1\"", "dir = \"/d/store\"", "max_filters = 3", "bus = \"127.0.0.1:5\"", "[log]"} {
+		if !strings.Contains(first, want+"\n") {
+			t.Errorf("%s is missing", want)
+		}
+	}
+	if err := os.WriteFile(path, []byte(first), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{"up", "solo"} {
+		if code, second, errs := call("", command, "--print-config", "--config", path); code != 0 || second != first {
+			t.Fatalf("%s: %s\n%s", command, errs, second)
+		}
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	args := unalias([]string{"--listen", ":1", "--data=x", "--gateway.reuse_port", "--bus", "y", "--config", "f", "--up.monitors=2"}, map[string]string{"--bus": "--up.bus"})
+	want := []string{"RHEA_GATEWAY_LISTEN=:1", "RHEA_UP_DATA=x", "RHEA_GATEWAY_REUSE_PORT=true", "RHEA_UP_BUS=y", "RHEA_CONFIG=f", "RHEA_UP_MONITORS=2"}
+	if got := environment(args); !slices.Equal(got, want) {
+		t.Fatalf("got %q", got)
+	}
+	after := []string{"--", "--data"}
+	if got := unalias(after, nil); !slices.Equal(got, after) {
+		t.Fatalf("got %q", got)
+	}
+}
+
+func TestIsTerminal(t *testing.T) {
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	for name, w := range map[string]io.Writer{"null": null, "pipe": w, "buffer": new(bytes.Buffer)} {
+		if isTerminal(w) {
+			t.Errorf("%s passes for a terminal", name)
+		}
+	}
+	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Skip("no pseudo terminals here: ", err)
+	}
+	defer terminal.Close()
+	if !isTerminal(terminal) {
+		t.Error("a terminal is not recognised")
+	}
+}
+
+func TestPortAfter(t *testing.T) {
+	for _, c := range []struct {
+		in   string
+		n    int
+		want string
+	}{{"127.0.0.1:9100", 3, "127.0.0.1:9103"}, {":0", 3, ":0"}, {"[::1]:1", 0, "[::1]:1"}} {
+		if got := portAfter(c.in, c.n); got != c.want {
+			t.Errorf("%s + %d: %s", c.in, c.n, got)
+		}
+	}
+}
