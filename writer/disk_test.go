@@ -3,17 +3,21 @@ package writer
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
+	"rhea/proto/bus"
 	"rhea/proto/nostr"
 	"rhea/proto/nostr/nostrtest"
 	"rhea/proto/relaypb"
@@ -44,6 +48,12 @@ func TestVerdictsAfterSync(t *testing.T) {
 	r := w.start(memConfig(), fs)
 	defer r.stop()
 	events := nostrtest.Events(t)
+	// One channel for both subjects shows in which order they were published.
+	order := bus.Listen(w.bus, func() *relaypb.LogInbox { return new(relaypb.LogInbox) }, 0)
+	defer order.Close()
+	if err := errors.Join(order.Add(w.space.Log()), order.Add(w.space.Out(w.bus.Instance))); err != nil {
+		t.Fatal(err)
+	}
 	closed.Store(true)
 	for i := range commitsAhead {
 		w.admit(admittedOf(events[i]))
@@ -66,24 +76,28 @@ func TestVerdictsAfterSync(t *testing.T) {
 
 	closed.Store(false)
 	close(goOn)
-	next := uint64(1)
 	for i := range commitsAhead {
-		v := w.verdict()
-		if v.Outcome != relaypb.Outcome_NEW || v.Num != uint64(i+1) {
+		if v := w.verdict(); v.Outcome != relaypb.Outcome_NEW || v.Num != uint64(i+1) {
 			t.Errorf("verdict %d: %v", i+1, v)
 		}
-		for _, e := range w.published() {
-			if e.From != next || e.Next != next+uint64(len(e.Entries)) || e.Head < e.Next-1 {
-				t.Errorf("published: %v", e)
+		for _, subj := range []string{w.space.Log(), w.space.Out(w.bus.Instance)} {
+			if msg := <-order.C(); msg.Subject != subj {
+				t.Errorf("commit %d: a message on %s where one on %s is due", i+1, msg.Subject, subj)
 			}
-			next = e.Next
-		}
-		if next < uint64(i+2) {
-			t.Errorf("verdict %d came before its entry", i+1)
 		}
 	}
 	if v := w.verdict(); v.Outcome != relaypb.Outcome_DUPLICATE {
 		t.Errorf("the repeated event: %v", v)
+	}
+	next := uint64(1)
+	for _, e := range w.published() {
+		if e.From != next || e.Next != next+uint64(len(e.Entries)) || e.Head < e.Next-1 {
+			t.Errorf("published: %v", e)
+		}
+		next = e.Next
+	}
+	if next != commitsAhead+1 {
+		t.Errorf("the log ends at %d", next)
 	}
 }
 
@@ -104,28 +118,51 @@ func TestCrash(t *testing.T) {
 func crash(t *testing.T, rng *rand.Rand) {
 	fs := vfs.NewCrashableMem()
 	w := newWorld(t)
-	r := w.start(memConfig(), fs)
+	// The disk takes its time, so that there is something not yet synced to lose.
+	r := w.start(memConfig(), errorfs.Wrap(fs, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if isWALSync(op) {
+			<-time.After(time.Millisecond)
+		}
+		return nil
+	})))
 	gen := nostrtest.NewEventGen(rng.Uint64(), 1_700_000_000)
-	byNum := make(map[uint64]*nostr.Event)
-	const events = 1500
-	for range events {
-		e := gen.Event()
-		for e.Kind == 5 || !e.Kind.IsRegular() { // these stay for good
-			e = gen.Event()
-		}
-		byNum[w.admit(admittedOf(e))] = e
-		if rng.IntN(10) == 0 {
-			w.flush()
+	events := make([]*nostr.Event, 1500)
+	for i := range events {
+		for events[i] == nil || events[i].Kind == 5 || !events[i].Kind.IsRegular() { // the others may go again
+			events[i] = gen.Event()
 		}
 	}
-	w.flush()
+	// The load goes on while verdicts are read and the power fails, with a window
+	// as gateways keep it.
+	window, failed := make(chan struct{}, 1+rng.IntN(100)), make(chan struct{})
+	var load sync.WaitGroup
+	load.Go(func() {
+		for _, e := range events {
+			w.admit(admittedOf(e))
+			select {
+			case window <- struct{}{}:
+				continue
+			default:
+				w.flush()
+			}
+			select {
+			case window <- struct{}{}:
+			case <-failed:
+				return
+			}
+		}
+		w.flush()
+	})
 	var acknowledged []*nostr.Event
-	for range 1 + rng.IntN(events) {
+	for range 1 + rng.IntN(len(events)) {
 		if v := w.verdict(); v.Outcome == relaypb.Outcome_NEW {
-			acknowledged = append(acknowledged, byNum[v.Num])
+			acknowledged = append(acknowledged, events[v.Num-1])
 		}
+		<-window
 	}
-	after := fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(101), RNG: rng})
+	after := fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: max(0, rng.IntN(201)-100), RNG: rng})
+	close(failed)
+	load.Wait()
 	r.stop()
 
 	w = newWorld(t)
@@ -162,6 +199,44 @@ func crash(t *testing.T, rng *rand.Rand) {
 		}
 	}
 	t.Logf("%d acknowledged, %d survived", len(acknowledged), len(stored))
+}
+
+// smallDisk is a file system of which the test says how much is free.
+type smallDisk struct {
+	vfs.FS
+	free atomic.Uint64
+}
+
+func (d *smallDisk) GetDiskUsage(string) (vfs.DiskUsage, error) {
+	return vfs.DiskUsage{AvailBytes: d.free.Load()}, nil
+}
+
+// With less space than the reserve events are refused, as our failure, and the
+// store is read as before; with space again they are taken.
+func TestDiskFull(t *testing.T) {
+	disk := &smallDisk{FS: vfs.NewMem()}
+	disk.free.Store(1 << 40)
+	w := newWorld(t)
+	defer w.start(memConfig(), disk).stop()
+	for i, step := range []struct {
+		free uint64
+		want relaypb.Outcome
+	}{
+		{1 << 40, relaypb.Outcome_NEW},
+		{1 << 10, relaypb.Outcome_ERROR},
+		{1 << 40, relaypb.Outcome_NEW},
+	} {
+		disk.free.Store(step.free)
+		w.admit(admittedOf(nostrtest.Events(t)[i]))
+		w.flush()
+		v := w.verdict()
+		if v.Outcome != step.want || v.Outcome == relaypb.Outcome_ERROR && v.Text != "error: disk full" {
+			t.Errorf("with %d bytes free: %v", step.free, v)
+		}
+		if reply := w.scan(&relaypb.Scan{Filters: []byte(`{}`)}); reply.Error != "" || len(reply.Events) == 0 {
+			t.Errorf("with %d bytes free, a scan: %v", step.free, reply)
+		}
+	}
 }
 
 // failingEnv tells a copy of the test's process to be the writer whose disk

@@ -16,8 +16,12 @@ type metrics struct {
 	commitSize *stage.Histogram
 	commitTime *stage.Histogram
 	committing *stage.Gauge
-	expired    *stage.Counter
-	diskFree   *stage.Gauge
+
+	diskFree       *stage.Gauge
+	storeBytes     *stage.Gauge
+	compactionDebt *stage.Gauge
+	readAmp        *stage.Gauge
+	views          *stage.Gauge
 
 	scans       *stage.Counter
 	scanEvents  *stage.Counter
@@ -52,8 +56,12 @@ func newMetrics(m *stage.Metrics) *metrics {
 		commitSize: m.Histogram("commit_events", "Events decided in one commit.", []float64{1, 2, 4, 8, 16, 32, 64, 128, 256, 512}),
 		commitTime: m.Histogram("commit_seconds", "Time from a commit's decision to its verdicts.", seconds),
 		committing: m.Gauge("commits_waiting", "Commits that wait for the disk."),
-		expired:    m.Counter("expire_runs", "Runs of the expiry of ephemeral log entries."),
-		diskFree:   m.Gauge("disk_free_bytes", "Free space on the store's file system."),
+
+		diskFree:       m.Gauge("disk_free_bytes", "Free space on the store's file system."),
+		storeBytes:     m.Gauge("store_bytes", "Size of the store on disk."),
+		compactionDebt: m.Gauge("compaction_debt_bytes", "What compactions have still to rewrite."),
+		readAmp:        m.Gauge("read_amplification", "Tables that one lookup may have to visit."),
+		views:          m.Gauge("views", "Views of the store that readers hold, the current one included."),
 
 		scans:       m.Counter("scans", "Slices of queries served."),
 		scanEvents:  m.Counter("scan_events", "Events in the slices served."),

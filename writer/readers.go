@@ -74,7 +74,8 @@ func startReaders(env stage.Env, cfg Config, st *store.Store, m *metrics) (*read
 	return r, nil
 }
 
-// stop refuses what waits and returns when no reader holds the store any more.
+// stop refuses what waits, so that who asked need not wait for a time-out, and
+// returns when no reader holds the store any more.
 func (r *readers) stop() {
 	r.cancel()
 	r.running.Wait()
@@ -84,16 +85,19 @@ func (r *readers) stop() {
 func (r *readers) desk() {
 	defer close(r.scans)
 	defer close(r.fetches)
-	defer r.scanInbox.Close()
-	defer r.fetchInbox.Close()
-	for {
+	for stopping := r.stopping.Done(); ; {
 		select {
-		case <-r.stopping.Done():
-			return
+		case <-stopping:
+			stopping = nil
+			r.scanInbox.Close()
+			r.fetchInbox.Close()
 		case msg := <-r.scanInbox.C():
 			r.scanInbox.Each(msg, func(m *relaypb.ScanInbox) { r.queueScan(msg, m) })
 		case msg := <-r.fetchInbox.C():
 			r.fetchInbox.Each(msg, func(m *relaypb.LogFetch) { r.queueFetch(msg, m) })
+		}
+		if stopping == nil && r.scanInbox.Waiting() == 0 && r.fetchInbox.Waiting() == 0 {
+			return
 		}
 	}
 }

@@ -1,13 +1,16 @@
 package writer
 
 import (
+	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"rhea/proto/bus"
+	"rhea/proto/nostr/nostrtest"
 	"rhea/proto/relaypb"
 	"rhea/proto/stage"
 	"rhea/writer/store"
@@ -52,4 +55,47 @@ func TestBusy(t *testing.T) {
 	if s, f := r.metrics.busyScans.Value(), r.metrics.busyFetches.Value(); s != 1 || f != 1 {
 		t.Errorf("%d and %d counted", s, f)
 	}
+}
+
+// Whoever asks around the stop has an answer, or learns that nobody listens; no
+// request is left to its time-out.
+func TestRequestsAroundTheStop(t *testing.T) {
+	w := newWorld(t)
+	r := w.start(memConfig(), vfs.NewMem())
+	for _, e := range nostrtest.Events(t)[:200] {
+		w.admit(admittedOf(e))
+	}
+	w.flush()
+	for range 200 {
+		w.verdict()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	served := make(chan struct{}, 1)
+	var asking sync.WaitGroup
+	for range 8 {
+		asking.Go(func() {
+			for {
+				reply := new(relaypb.ScanReply)
+				err := w.bus.Request(ctx, w.space.Scan(), &relaypb.ScanInbox{Body: &relaypb.ScanInbox_Scan{Scan: &relaypb.Scan{Filters: []byte(`{}`)}}}, reply)
+				if errors.Is(err, bus.ErrNobody) {
+					return
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if reply.Error != "" && reply.Error != "error: the writer is stopping" {
+					t.Errorf("%v", reply)
+				}
+				select {
+				case served <- struct{}{}:
+				default:
+				}
+			}
+		})
+	}
+	<-served
+	r.stop()
+	asking.Wait()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"strings"
 	"testing"
@@ -19,9 +20,15 @@ import (
 )
 
 // rivalWriter announces a writer that has a store open, until stop is called.
-func (w *world) rivalWriter() (stop func()) {
+// Started is when it says it was started, 0 for now.
+func (w *world) rivalWriter(started int64) (stop func()) {
 	b := w.mem.Join(w.space, slog.New(slog.DiscardHandler))
-	r := bus.NewRoster(b, subject.Writer, "test", func(m *relaypb.Member) { m.Store = 7 })
+	r := bus.NewRoster(b, subject.Writer, "test", func(m *relaypb.Member) {
+		m.Store = 7
+		if started != 0 {
+			m.Started = started
+		}
+	})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- r.Run(ctx) }()
@@ -37,7 +44,7 @@ func (w *world) rivalWriter() (stop func()) {
 func TestSecondWriterIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		stop := w.rivalWriter()
+		stop := w.rivalWriter(0)
 		defer stop()
 		began := time.Now()
 		_, ended := w.launch(t.Context(), memConfig(), nil)
@@ -56,7 +63,7 @@ func TestSecondWriterIsRefused(t *testing.T) {
 // A writer that is about to go is waited for; what arrives meanwhile is not lost.
 func TestRivalGoes(t *testing.T) {
 	w := newWorld(t)
-	stop := w.rivalWriter()
+	stop := w.rivalWriter(0)
 	ctx, cancel := context.WithCancel(context.Background())
 	r, ended := w.launch(ctx, memConfig(), vfs.NewMem())
 	eventually(t, "both are announced", func() bool { return len(w.roster.View().Members(subject.Writer)) == 2 })
@@ -77,6 +84,29 @@ func TestRivalGoes(t *testing.T) {
 	cancel()
 	if err := <-ended; err != nil {
 		t.Errorf("ended with %v", err)
+	}
+}
+
+// Two writers that find each other while both serve, as after a network was cut
+// in two: the younger ends, the older goes on.
+func TestTwoServing(t *testing.T) {
+	w := newWorld(t)
+	_, ended := w.launch(t.Context(), memConfig(), vfs.NewMem())
+	eventually(t, "the writer serves", func() bool {
+		m := w.roster.View().Members(subject.Writer)
+		return len(m) == 1 && m[0].Store != 0
+	})
+	younger := w.rivalWriter(math.MaxInt64)
+	eventually(t, "the younger is known", func() bool { return len(w.roster.View().Members(subject.Writer)) == 2 })
+	w.admit(admittedOf(nostrtest.Events(t)[0]))
+	w.flush()
+	if v := w.verdict(); v.Outcome != relaypb.Outcome_NEW {
+		t.Errorf("beside a younger writer: %v", v)
+	}
+	younger()
+	defer w.rivalWriter(1)()
+	if err := <-ended; err == nil || !strings.Contains(err.Error(), "another writer is on this bus: ") {
+		t.Errorf("beside an older writer: %v", err)
 	}
 }
 

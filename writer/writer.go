@@ -232,8 +232,12 @@ func (w *writer) take(b *batch, msg *bus.Message) {
 // keepHouse drops what has expired and looks after the disk.
 func (w *writer) keepHouse() error {
 	w.checkDisk()
+	figures := w.store.Stats()
+	w.metrics.storeBytes.Set(int64(figures.DiskBytes))
+	w.metrics.compactionDebt.Set(int64(figures.CompactionDebt))
+	w.metrics.readAmp.Set(int64(figures.ReadAmp))
+	w.metrics.views.Set(int64(figures.Views))
 	for range expireRounds {
-		w.metrics.expired.Inc()
 		more, err := w.store.Expire(time.Now())
 		if err != nil {
 			return err
