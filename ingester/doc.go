@@ -11,10 +11,11 @@
 //	lost on death   frames not yet passed on; their gateways send them again to
 //	                the shard's next owner, and the writer makes that harmless
 //
-// One goroutine owns the state. It takes what waits (at most a few MiB or a
-// hundred signatures), runs the cheap checks, has the signatures verified by as
-// many goroutines as there are processors, waits for them, and sends everything
-// in the order of arrival. While it waits the next batch collects in the inbox.
+// One goroutine owns the state. It takes what waits, up to some dozens of
+// signatures or a few MiB, runs the cheap checks, has the signatures verified by
+// as many goroutines as there are processors, waits for them, and sends
+// everything in the order of arrival. Meanwhile the next batch collects in the
+// inbox.
 //
 // What bounds memory: the gateways' windows of unanswered EVENTs bound what can
 // wait in the inbox, Config.SeenEvents bounds the memory of verified events.

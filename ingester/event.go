@@ -85,6 +85,7 @@ func (c *core) finish() []output {
 			c.seen.add(ch.key)
 		}
 	}
+	c.metrics.seen.Set(int64(c.seen.size()))
 	outputs := make([]output, len(c.batch))
 	for i, it := range c.batch {
 		if it.admitted != nil {

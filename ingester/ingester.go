@@ -12,11 +12,12 @@ import (
 	"rhea/proto/subject"
 )
 
-// What one batch takes at the most. A batch is sent when its last signature is
-// verified, so the number of signatures bounds how long the first one waits.
+// When a batch takes no further bus message. A batch is sent when its last
+// signature is verified, so the number of signatures bounds how long the first
+// one waits, and keeps the writer busy beside this stage rather than after it.
 const (
 	batchMessages = 256
-	batchChecks   = 128
+	batchChecks   = 32
 	batchBytes    = 4 << 20
 )
 

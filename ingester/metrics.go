@@ -20,6 +20,7 @@ type metrics struct {
 	forged   *stage.Counter
 	checks   *stage.Counter
 	spared   *stage.Counter
+	seen     *stage.Gauge
 	unknown  *stage.Counter
 	unsent   *stage.Counter
 }
@@ -37,6 +38,7 @@ func newMetrics(m *stage.Metrics) *metrics {
 		forged:  m.Counter("forged", "Events with a bad signature."),
 		checks:  m.Counter("signature_checks", "Signatures verified."),
 		spared:  m.Counter("signature_checks_spared", "Events whose signature was known to be good, or was being verified for a copy."),
+		seen:    m.Gauge("seen_events", "Verified events that are remembered."),
 		unknown: m.Counter("unknown", "Messages of a kind that this build does not know."),
 		unsent:  m.Counter("unsent", "Messages that the bus refused; the gateways send their events again."),
 	}
