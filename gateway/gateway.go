@@ -111,10 +111,24 @@ func (g *gateway) run(ctx context.Context, r *bus.Roster, listener net.Listener,
 	}
 
 	err := l.serve(ctx, served)
-	_ = server.Close() // stops accepting; WebSockets are no longer the server's
+	closed := make(chan struct{})
+	go func() { // WebSockets are no longer the server's
+		defer close(closed)
+		shutdown(server, g.config.DrainTimeout)
+	}()
 	l.drain(g.config.DrainTimeout)
 	g.hub.end()
+	<-closed
 	return err
+}
+
+// shutdown stops accepting at once, and gives what is under way some patience.
+func shutdown(server *http.Server, patience time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if server.Shutdown(ctx) != nil {
+		_ = server.Close() // nothing is left to do about one that will not close
+	}
 }
 
 // bound keeps the number of plain HTTP connections in bounds.

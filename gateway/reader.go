@@ -69,9 +69,10 @@ func (r *reader) run(early []byte) {
 // discard reads what the client still says while the last word goes out, until
 // it closes or the writer's deadline passes.
 func (r *reader) discard() {
-	var scratch [512]byte
+	scratch := r.s.hub.buffers.take(smallBuffer)
+	defer r.s.hub.buffers.give(scratch)
 	for left := 16 << 20; left > 0; {
-		n, err := r.s.nc.Read(scratch[:])
+		n, err := r.s.nc.Read(scratch)
 		if err != nil {
 			return
 		}
