@@ -96,8 +96,8 @@ func (tr *transcript) run(t *testing.T, d *datadriven.TestData) string {
 		tr.core.lose([]subject.Shard{subject.Shard(number("shard"))})
 	case "state":
 		c := tr.core
-		return fmt.Sprintf("%d queries: %d ready, %d reading, %d paused, %d resting; %d slices under way; %d bytes of filters; dropped %d, closed %d, garbage %d\n",
-			len(c.queries), c.count[ready], c.count[reading], c.count[paused], c.count[resting], c.reading, c.filterBytes,
+		return fmt.Sprintf("%d queries of %d connections: %d ready, %d reading, %d paused, %d resting; %d slices under way; %d bytes of filters; dropped %d, closed %d, garbage %d\n",
+			len(c.queries), len(c.perConn), c.count[ready], c.count[reading], c.count[paused], c.count[resting], c.reading, c.filterBytes,
 			tr.m.dropped.Value(), tr.m.closed.Value(), tr.m.garbage.Value())
 	default:
 		t.Fatalf("no such command: %s", d.Cmd)
