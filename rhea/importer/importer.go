@@ -15,7 +15,6 @@ package importer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -66,20 +65,20 @@ func Run(ctx context.Context, b *bus.Bus, o Options) (Result, error) {
 	if err := present(o.Files); err != nil {
 		return Result{}, err
 	}
-	im := &run{
+	s := &session{
 		o: o, bus: b, core: newCore(b.Space, b.Instance, o.Trusted),
 		inbox:  bus.Listen(b, func() *relaypb.OutInbox { return new(relaypb.OutInbox) }, 0),
 		outbox: b.NewOutbox(), roster: bus.NewRoster(b, "", "", nil),
 		lines: make(chan Line, ahead), read: make(chan error, 1),
 	}
-	if err := im.inbox.Add(b.Space.Out(b.Instance)); err != nil {
+	if err := s.inbox.Add(b.Space.Out(b.Instance)); err != nil {
 		return Result{}, err
 	}
-	defer im.inbox.Close()
-	err := im.roster.While(ctx, im.run)
-	im.core.result.Unanswered = len(im.core.waiting)
-	im.core.result.Took = time.Since(started)
-	return im.core.result, err
+	defer s.inbox.Close()
+	err := s.roster.While(ctx, s.run)
+	s.core.result.Unanswered = len(s.core.waiting)
+	s.core.result.Took = time.Since(started)
+	return s.core.result, err
 }
 
 // present makes a misspelt name known before the first event is sent.
@@ -93,183 +92,4 @@ func present(files []string) error {
 		}
 	}
 	return nil
-}
-
-// run is the shell around the core; all fields but o and the channels are the
-// loop's.
-type run struct {
-	o      Options
-	bus    *bus.Bus
-	core   *core
-	inbox  *bus.Inbox[*relaypb.OutInbox]
-	outbox *bus.Outbox
-	roster *bus.Roster
-	lines  chan Line  // closed by the reader
-	read   chan error // the reader's end
-	notes  int
-	latest time.Time // of the last answer, or of the first event after a pause
-	ended  bool      // all lines are read
-}
-
-func (im *run) run(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	select {
-	case <-im.roster.Settled():
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	// The reader ends with its files or with ctx; but not while a Read blocks, as
-	// one of a terminal may for ever, so nobody waits for it.
-	go func() {
-		im.read <- im.readAll(ctx)
-		close(im.lines)
-	}()
-	return im.loop(ctx)
-}
-
-// readAll reads the files one after the other.
-func (im *run) readAll(ctx context.Context) error {
-	if len(im.o.Files) == 0 {
-		return readLines(ctx, "", im.o.Stdin, im.o.MaxLine, im.lines)
-	}
-	for _, name := range im.o.Files {
-		if err := im.readFile(ctx, name); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (im *run) readFile(ctx context.Context, name string) error {
-	if name == "-" {
-		return readLines(ctx, "", im.o.Stdin, im.o.MaxLine, im.lines)
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return readLines(ctx, name, f, im.o.MaxLine, im.lines)
-}
-
-// loop returns when all lines are read and answered.
-func (im *run) loop(ctx context.Context) error {
-	changes := im.roster.Changes()
-	ticker := time.NewTicker(beat)
-	defer ticker.Stop()
-	im.latest = time.Now()
-	var readErr error
-	var next *Line // read, and waiting for room in the window
-	for !im.ended || next != nil || len(im.core.waiting) > 0 {
-		lines := im.lines
-		if next != nil || im.ended {
-			lines = nil
-		}
-		select {
-		case <-ctx.Done():
-			return errors.Join(readErr, ctx.Err())
-		case line, ok := <-lines:
-			if !ok {
-				im.ended, readErr = true, <-im.read
-				continue
-			}
-			next = &line
-		case msg := <-im.inbox.C():
-			im.hear(msg)
-		case <-changes:
-			im.core.look(im.roster.View(), time.Now())
-		case now := <-ticker.C:
-			im.core.tick(now)
-			im.report()
-			if len(im.core.waiting) > 0 && now.Sub(im.latest) > givingUp {
-				return errors.Join(readErr, ErrLost)
-			}
-		}
-		next = im.take(next)
-		im.flush()
-	}
-	im.report()
-	return readErr
-}
-
-// hear handles a message and what waits behind it.
-func (im *run) hear(msg *bus.Message) {
-	for range maxDrain {
-		im.inbox.Each(msg, func(m *relaypb.OutInbox) {
-			v := m.GetVerdict()
-			if v == nil {
-				return
-			}
-			e := im.core.verdict(v)
-			if e == nil {
-				return
-			}
-			im.latest = time.Now()
-			switch v.Outcome {
-			case relaypb.Outcome_NEW, relaypb.Outcome_DUPLICATE, relaypb.Outcome_EPHEMERAL, relaypb.Outcome_REPLACED:
-			default:
-				im.note(e.line, v.Text)
-			}
-		})
-		select {
-		case msg = <-im.inbox.C():
-		default:
-			return
-		}
-	}
-}
-
-// take hands a line, and those that wait behind it, to the core. It returns the
-// one that the window has no room for.
-func (im *run) take(next *Line) *Line {
-	for range maxDrain {
-		if next == nil {
-			select {
-			case line, ok := <-im.lines:
-				if !ok {
-					return nil // the loop sees it
-				}
-				next = &line
-			default:
-				return nil
-			}
-		}
-		if next.TooLong {
-			im.core.result.TooLong++
-			im.note(*next, fmt.Sprintf("longer than %s bytes", Thousands(im.o.MaxLine)))
-		} else {
-			if len(im.core.waiting) == 0 {
-				im.latest = time.Now()
-			}
-			if !im.core.add(*next, time.Now()) {
-				return next
-			}
-		}
-		next = nil
-	}
-	return nil
-}
-
-// flush puts on the bus what the core has gathered. What cannot be sent now is
-// sent again when its time comes.
-func (im *run) flush() {
-	for _, f := range im.core.out {
-		_ = im.outbox.Send(im.bus.Space.Ingest(f.shard), &relaypb.IngestInbox{Body: &relaypb.IngestInbox_Event{Event: f.event}})
-	}
-	clear(im.core.out)
-	im.core.out = im.core.out[:0]
-	_ = im.outbox.Flush() // as above
-}
-
-func (im *run) note(line Line, reason string) {
-	if im.notes++; im.notes <= maxNotes && im.o.Note != nil {
-		im.o.Note(line.Place(), reason)
-	}
-}
-
-func (im *run) report() {
-	if im.o.Progress != nil {
-		im.o.Progress(Progress{Result: im.core.result, Waiting: len(im.core.waiting)})
-	}
 }

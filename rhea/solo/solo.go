@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -132,7 +133,10 @@ func (o Options) start(ctx context.Context, st subject.Stage, inside nats.Option
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	r := &running{stage: st, stop: cancel, ended: make(chan struct{})}
 	p = p.For(string(st))
+	// Stages of one process share its log, but nobody on the bus may share an
+	// instance; this line tells which is which.
 	p.Instance = bus.NewInstance()
+	p.Log.Info("joins the bus", "instance", p.Instance.String())
 	go func() {
 		defer close(r.ended)
 		err := stage.WithBus(ctx, p, o.Bus, o.Limits, stage.Version(), func(ctx context.Context, env stage.Env) error {
@@ -179,7 +183,7 @@ func (o Options) drain(all []*running) error {
 		select {
 		case <-r.ended:
 			if r.err != nil {
-				errs = append(errs, fmt.Errorf("%s: %w", st, r.err))
+				errs = append(errs, named(st, r.err))
 			}
 		case <-timer.C:
 			errs = append(errs, fmt.Errorf("%s: has not stopped in %s", st, o.Drain))
@@ -187,4 +191,12 @@ func (o Options) drain(all []*running) error {
 		timer.Stop()
 	}
 	return errors.Join(errs...)
+}
+
+// named says whose error it is, unless the error does.
+func named(st subject.Stage, err error) error {
+	if strings.HasPrefix(err.Error(), string(st)+":") {
+		return err
+	}
+	return fmt.Errorf("%s: %w", st, err)
 }
