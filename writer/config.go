@@ -43,6 +43,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("cache is %s: want 1MiB to 1TiB", c.Cache)
 	case c.MemTable < 1<<20 || c.MemTable > 1<<30:
 		return fmt.Errorf("mem_table is %s: want 1MiB to 1GiB", c.MemTable)
+	case c.DiskReserve < 0 || c.DiskReserve > 1<<50:
+		return fmt.Errorf("disk_reserve is %s: want 0 to 1024TiB", c.DiskReserve)
 	case c.EphemeralKeep < time.Second || c.EphemeralKeep > 24*time.Hour:
 		return fmt.Errorf("ephemeral_keep is %s: want 1s to 24h", c.EphemeralKeep)
 	case c.ScanWorkers < 0 || c.ScanWorkers > 1024:
