@@ -95,9 +95,6 @@ func (c *core) serve(group []*watch, commits []commit) {
 		}
 	}
 	for i, e := range commits {
-		if c.expired(e) {
-			continue
-		}
 		for _, w := range takers[i] {
 			c.deliver(w, e)
 		}

@@ -145,9 +145,6 @@ func (c *core) commits(e *relaypb.Entries) []commit {
 // match delivers a commit to the live watches that want it.
 func (c *core) match(e commit) {
 	c.metrics.commits.Inc()
-	if c.expired(e) {
-		return
-	}
 	c.index.match(e.header, func(f *liveFilter) {
 		for _, w := range f.watches {
 			if w.round == c.index.round || e.seq <= w.after {
@@ -157,10 +154,4 @@ func (c *core) match(e commit) {
 			c.deliver(w, e)
 		}
 	})
-}
-
-// expired says whether a commit is past its expiration (NIP-40).
-func (c *core) expired(e commit) bool {
-	at := e.header.Expiration()
-	return at != 0 && at <= c.now.Unix()
 }

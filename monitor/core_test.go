@@ -44,7 +44,7 @@ func longhand(s string) string {
 	return shorthand.ReplaceAllStringFunc(s, func(m string) string { return strings.Repeat(m[:1], 64) })
 }
 
-// entry reads "5 author=a* kind=1 #t=x expires=2000": an event of Seq 5, whose id is
+// entry reads "5 author=a* kind=1 #t=x": an event of Seq 5, whose id is
 // its Seq; "5 removed" is a removal, "5 broken" a header that is none.
 func entry(t *testing.T, line string) *relaypb.Entry {
 	words := strings.Fields(longhand(line))
@@ -71,8 +71,6 @@ func entry(t *testing.T, line string) *relaypb.Entry {
 			var k uint64
 			k, err = strconv.ParseUint(value, 10, 16)
 			e.Kind = nostr.Kind(k)
-		case "expires":
-			e.Tags = append(e.Tags, nostr.Tag{"expiration", value})
 		default:
 			e.Tags = append(e.Tags, nostr.Tag{strings.TrimPrefix(key, "#"), value})
 		}

@@ -80,7 +80,7 @@ func TestMatchesLikeALoop(t *testing.T) {
 	shard := func(subject.ConnID) subject.Shard { return 0 }
 	c := newCore(7, cfg, nostr.FilterLimits{}, shard, newMetrics(stage.NewMetrics("monitor")))
 	c.reshard(time.Unix(0, 0), []subject.Shard{0}, nil)
-	now := time.Unix(0, 0) // before any expiration
+	now := time.Unix(0, 0)
 
 	clients := make(map[[2]uint64]*client)
 	var all []*client
