@@ -1,0 +1,11 @@
+// Package e2e holds the tests of the whole: real binaries over real NATS and
+// real sockets, driven as a client, an operator or an attacker would.
+//
+// relay_test.go starts and stops relays (rhea up, rhea solo, or the stages one
+// by one around a NATS server of the test's own); client_test.go is a WebSocket
+// client that sees every frame. The scenarios are one file each, and run over
+// every kind of relay that makes sense for them.
+//
+// RHEA_E2E_ROUNDS raises the number of rounds of the fault tests (make e2e);
+// every random choice comes from a seed that is printed.
+package e2e
