@@ -124,8 +124,38 @@ func TestRealEvents(t *testing.T) {
 		t.Error("the events do not try what they should")
 	}
 
+	w.checkPublished(byNum, committed)
 	w.checkLog(follower, r, committed)
 	w.checkStored(o)
+}
+
+// checkPublished compares what was published on log with what was committed.
+func (w *world) checkPublished(byNum map[uint64]*nostr.Event, committed map[nostr.EventID]bool) {
+	t := w.t
+	t.Helper()
+	json := make(map[nostr.EventID][]byte)
+	for _, e := range byNum {
+		json[e.ID] = e.AppendJSON(nil)
+	}
+	next, seen := uint64(1), make(map[nostr.EventID]bool)
+	for _, piece := range w.published() {
+		for _, entry := range piece.Entries {
+			id := nostr.Header(entry.Header).ID()
+			if entry.Seq != next || !committed[id] || seen[id] || !bytes.Equal(entry.Json, json[id]) {
+				t.Fatalf("entry %d where %d is due, of %s: committed %v, repeated %v", entry.Seq, next, id, committed[id], seen[id])
+			}
+			next++
+			seen[id] = true
+		}
+		if piece.Next != next || piece.Head < next-1 {
+			t.Fatalf("a piece up to %d with head %d ends at %d", piece.Next, piece.Head, next)
+		}
+	}
+	for id, yes := range committed {
+		if yes && !seen[id] {
+			t.Fatalf("%s was committed and not published", id)
+		}
+	}
 }
 
 // checkLog reads the log to its end.
