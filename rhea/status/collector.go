@@ -1,6 +1,7 @@
 package status
 
 import (
+	"slices"
 	"time"
 
 	"rhea/proto/relaypb"
@@ -14,6 +15,9 @@ const silence = 2500 * time.Millisecond
 // span is how far back rates look: the older of the two announcements that a rate
 // is computed from is the youngest one before it.
 const span = 900 * time.Millisecond
+
+// maxProcesses bounds how many are shown, as in package bus.
+const maxProcesses = 1024
 
 // collector gathers announcements. It belongs to one goroutine.
 type collector struct {
@@ -38,7 +42,8 @@ func newCollector() *collector {
 	return &collector{processes: make(map[subject.Instance]*heard)}
 }
 
-// hear takes an announcement in.
+// hear takes an announcement in. One that no process of ours can have made is
+// left out.
 func (c *collector) hear(m *relaypb.Member, now time.Time) {
 	i := subject.Instance(m.Instance)
 	if m.Gone {
@@ -46,6 +51,10 @@ func (c *collector) hear(m *relaypb.Member, now time.Time) {
 		return
 	}
 	h := c.processes[i]
+	known := slices.Contains(subject.Stages(), subject.Stage(m.Stage)) && i != 0 && 0 < m.Shards && m.Shards <= subject.MaxShards
+	if !known || h == nil && len(c.processes) >= maxProcesses {
+		return
+	}
 	if h == nil {
 		h = &heard{}
 		c.processes[i] = h

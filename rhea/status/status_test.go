@@ -99,6 +99,22 @@ func TestCollector(t *testing.T) {
 	}
 }
 
+// Announcements that make no sense leave nothing behind.
+func TestForeign(t *testing.T) {
+	c := newCollector()
+	now := time.Unix(2000, 0)
+	c.hear(member("nonsense", 1, all), now)
+	c.hear(member(subject.Writer, 0, all), now)
+	c.hear(member(subject.Writer, 2, func(m *relaypb.Member) { m.Shards = 1 << 31 }), now)
+	c.hear(member(subject.Writer, 3, func(m *relaypb.Member) { m.Shards = 0 }), now)
+	for i := range uint32(2 * maxProcesses) {
+		c.hear(member(subject.Gateway, 10+i, all), now)
+	}
+	if n := len(c.report(4, now).Processes); n != maxProcesses {
+		t.Fatalf("%d processes", n)
+	}
+}
+
 func TestRanges(t *testing.T) {
 	for _, c := range []struct {
 		list []uint32

@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"errors"
 
 	"rhea/proto/bus"
 	"rhea/proto/limits"
@@ -58,9 +58,11 @@ func newOperator(h stage.Host, name, help string, own any) (o operator, code int
 	return o, 0, false
 }
 
-// withBus connects to the relay and does the work, which the first signal ends.
+// withBus connects to the relay and does the work. The first signal ends it in
+// order; the second does not wait for it, as it may be writing into a pipe that
+// nobody reads.
 func (o operator) withBus(work func(ctx context.Context, b *bus.Bus) error) int {
-	ctx, _, stopWatching := stopOnSignals(o.h.Signals)
+	ctx, kill, stopWatching := stopOnSignals(o.h.Signals)
 	defer stopWatching()
 	common := stage.DefaultCommon()
 	common.Log.Level = "warn"
@@ -70,10 +72,17 @@ func (o operator) withBus(work func(ctx context.Context, b *bus.Bus) error) int 
 		return fail(o.h, o.name, err)
 	}
 	defer b.Close()
-	if err := work(ctx, b); err != nil {
-		if ctx.Err() != nil {
-			err = fmt.Errorf("interrupted")
-		}
+	done := make(chan error, 1)
+	go func() { done <- work(ctx, b) }()
+	select {
+	case err = <-done:
+	case <-kill:
+		err = context.Canceled
+	}
+	if err != nil && ctx.Err() != nil {
+		err = errors.New("interrupted")
+	}
+	if err != nil {
 		return fail(o.h, o.name, err)
 	}
 	return stage.ExitOK
