@@ -150,12 +150,8 @@ func (g *gateway) serve(nc net.Conn, from netip.Addr, early []byte) {
 	cn := &conn{id: id, shard: g.bus.Space.ShardOf(id), socket: socket{nc: nc, hub: g.hub}}
 	cn.socket.conn = cn
 	cn.heard.Store(g.hub.tick.Load())
-	started := g.hub.start(func() {
-		defer g.door.leave(from)
-		r := &reader{s: &cn.socket}
-		r.run(early)
-	})
-	if !started {
+	r := &reader{s: &cn.socket, leave: func() { g.door.leave(from) }}
+	if !g.hub.start(func() { r.run(early) }) {
 		_ = nc.Close() // the gateway has ended
 		g.door.leave(from)
 	}

@@ -57,7 +57,7 @@ func FuzzReader(f *testing.F) {
 		h := newTestHub(limit)
 		cn := &conn{socket: socket{nc: &scriptConn{data: b}, hub: h}}
 		cn.socket.conn = cn
-		h.running.Go(func() { (&reader{s: &cn.socket}).run(nil) })
+		h.running.Go(func() { (&reader{s: &cn.socket, leave: func() {}}).run(nil) })
 		for w := range h.words {
 			if len(w.client.Body) > limit {
 				t.Errorf("a body of %d bytes", len(w.client.Body))

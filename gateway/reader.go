@@ -13,10 +13,11 @@ import (
 	"rhea/proto/frame"
 )
 
-// reader reads the frames of one client, in the one goroutine that lives as long
-// as the connection.
+// reader reads the frames of one client, in one goroutine at a time for as long
+// as the connection lives.
 type reader struct {
 	s     *socket
+	leave func()   // called at the end
 	first [16]byte // read into while idle, so that idle connections have no buffer
 	buf   []byte   // pooled; holds bytes from..to
 	from  int
@@ -44,13 +45,28 @@ func (r *reader) run(early []byte) {
 	s := r.s
 	if !s.hub.send(word{kind: saidOpened, conn: s.conn}) {
 		s.abort("the gateway stops")
+		r.leave()
 		return
 	}
 	if len(early) > 0 {
 		r.buf = s.hub.buffers.take(len(early))
 		r.to = copy(r.buf, early)
 	}
+	r.live()
+}
+
+// live reads until the connection ends. Whenever all that has come is handled, it
+// goes on in a goroutine of its own, whose stack is new: handling a message makes
+// the stack grow to a size that the runtime never takes back, and most connections
+// are idle most of the time.
+func (r *reader) live() {
+	s := r.s
 	err := r.frames()
+	if err == errIdle {
+		s.hub.running.Go(r.live)
+		return
+	}
+	defer r.leave()
 	if e, ok := err.(*ending); ok && !s.hub.send(word{kind: saidEnding, conn: s.conn, err: e}) {
 		s.abort("the gateway stops")
 	}
@@ -110,9 +126,13 @@ func (r *reader) frames() error {
 		if r.from == r.to {
 			r.s.hub.buffers.give(r.buf)
 			r.buf, r.from, r.to = nil, 0, 0
+			return errIdle
 		}
 	}
 }
+
+// errIdle says that all that has come is handled.
+var errIdle = errors.New("nothing to do")
 
 // errOver says that the connection, or the gateway, takes in nothing more.
 var errOver = errors.New("the connection is over")

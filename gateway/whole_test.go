@@ -176,3 +176,42 @@ func TestEndToEnd(t *testing.T) {
 		t.Fatalf("want close code 1001, got %v", err)
 	}
 }
+
+// TestStagesComeAndGo replaces every process behind the gateway while clients
+// publish and listen: each EVENT gets its OK, and each event is heard once.
+func TestStagesComeAndGo(t *testing.T) {
+	w := newWorld(t)
+	stops := map[string]func(){"ingester": w.startIngester(), "reqworker": w.startReqworker(), "monitor": w.startMonitor()}
+	starts := map[string]func() func(){"ingester": w.startIngester, "reqworker": w.startReqworker, "monitor": w.startMonitor}
+	address, _, _ := w.startGateway(nil)
+	author, hearer := dial(t, address), dial(t, address)
+	hearer.say(`["REQ","live",{"kinds":[1]}]`)
+	hearer.want(`["EOSE","live"]`)
+	n := 0
+	for _, name := range []string{"monitor", "ingester", "reqworker", "monitor"} {
+		for _, crash := range []bool{false, true} {
+			if crash {
+				stops[name]()
+			}
+			next := starts[name]()
+			if !crash {
+				stops[name]()
+			}
+			stops[name] = next
+			for range 20 {
+				author.say(`["EVENT",%s]`, testEvent(n, 1, "x"))
+				if got := author.hear(); !strings.HasPrefix(got, fmt.Sprintf(`["OK","%064x",true,`, n)) {
+					t.Fatal(got)
+				}
+				hearer.want(`["EVENT","live",` + testEvent(n, 1, "x") + `]`)
+				n++
+			}
+			author.say(`["REQ","stored",{"kinds":[1]}]`)
+			for i := n - 1; i >= 0; i-- {
+				author.want(`["EVENT","stored",` + testEvent(i, 1, "x") + `]`)
+			}
+			author.want(`["EOSE","stored"]`)
+			author.say(`["CLOSE","stored"]`)
+		}
+	}
+}
