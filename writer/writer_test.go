@@ -66,8 +66,9 @@ func (o *oracle) decide(e *nostr.Event) relaypb.Outcome {
 }
 
 // The verdicts on real events, in random order with repetitions, are the
-// oracle's; the log that a follower reads is dense and is what was committed; a
-// scan of everything, slice by slice, is what the oracle holds.
+// oracle's; the log, as it is published and as a follower reads it, is dense and
+// is what was committed; a scan of everything, slice by slice, is what the oracle
+// holds.
 func TestRealEvents(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
