@@ -96,7 +96,7 @@ func BenchmarkMatch(b *testing.B) {
 			seq := uint64(c.window.next)
 			for i := range b.N {
 				e := commits[i%len(commits)]
-				c.follow(time.Unix(0, 0), &relaypb.Entries{Store: 1, From: seq, Next: seq + 1, Entries: []*relaypb.Entry{{Seq: seq, Header: e.header, Json: e.json}}})
+				c.follow(&relaypb.Entries{Store: 1, From: seq, Next: seq + 1, Entries: []*relaypb.Entry{{Seq: seq, Header: e.header, Json: e.json}}})
 				c.flush()
 				seq++
 			}
@@ -119,7 +119,7 @@ func BenchmarkFanOut(b *testing.B) {
 	h := nostr.AppendHeader(nil, e)
 	for i := range b.N {
 		seq := uint64(i + 1)
-		c.follow(time.Unix(0, 0), &relaypb.Entries{Store: 1, From: seq, Next: seq + 1, Entries: []*relaypb.Entry{{Seq: seq, Header: h, Json: make([]byte, 600)}}})
+		c.follow(&relaypb.Entries{Store: 1, From: seq, Next: seq + 1, Entries: []*relaypb.Entry{{Seq: seq, Header: h, Json: make([]byte, 600)}}})
 		c.flush()
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/recipient")
@@ -182,7 +182,7 @@ func BenchmarkCatchUp(b *testing.B) {
 	for b.Loop() {
 		b.StopTimer()
 		c := benchCore(DefaultConfig())
-		c.follow(time.Unix(0, 0), between(entries, 1, 1001))
+		c.follow(between(entries, 1, 1001))
 		for num, f := range filters {
 			c.handle(time.Unix(0, 0), &relaypb.SubInbox{Body: &relaypb.SubInbox_Watch{Watch: &relaypb.Watch{Conn: 1 << 32, Num: uint64(num), Filters: f}}})
 		}

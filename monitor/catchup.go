@@ -1,8 +1,6 @@
 package monitor
 
 import (
-	"time"
-
 	"rhea/proto/relaypb"
 	"rhea/proto/subject"
 )
@@ -56,8 +54,7 @@ func (c *core) nextFetch() *fetch {
 // fetched takes the answer to a fetch and serves the waiting watches from it. An
 // answer that does not get on, or is of another history than the follower's, is
 // dropped: the next flush asks again.
-func (c *core) fetched(now time.Time, f *fetch, e *relaypb.Entries) {
-	c.now = now
+func (c *core) fetched(f *fetch, e *relaypb.Entries) {
 	if f != c.fetching {
 		return
 	}

@@ -17,7 +17,7 @@ type core struct {
 	shardOf func(subject.ConnID) subject.Shard
 	limits  nostr.FilterLimits
 	metrics *metrics
-	now     time.Time // of the message in hand
+	now     time.Time // of the message or tick in hand
 
 	// The log. Until the follower has told the position nothing is known.
 	known  bool
@@ -82,8 +82,7 @@ func (c *core) handle(now time.Time, m *relaypb.SubInbox) {
 }
 
 // follow takes the next batch of the log and matches it.
-func (c *core) follow(now time.Time, e *relaypb.Entries) {
-	c.now = now
+func (c *core) follow(e *relaypb.Entries) {
 	if e.Next < e.From {
 		c.metrics.garbage.Inc()
 		return

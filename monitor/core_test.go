@@ -108,10 +108,10 @@ func (tr *transcript) run(t *testing.T, d *datadriven.TestData) string {
 			e.Entries = append(e.Entries, entry(t, line))
 		}
 		if d.Cmd == "log" {
-			tr.core.follow(tr.now, e)
+			tr.core.follow(e)
 			break
 		}
-		tr.core.fetched(tr.now, tr.asks[0], e)
+		tr.core.fetched(tr.asks[0], e)
 		tr.asks = tr.asks[1:]
 	case "tick":
 		tr.now = tr.now.Add(time.Duration(max(1, number("seconds"))) * time.Second)

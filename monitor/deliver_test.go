@@ -18,7 +18,7 @@ func benchCore(cfg Config) *core {
 	shard := func(subject.ConnID) subject.Shard { return 0 }
 	c := newCore(7, cfg, nostr.FilterLimits{}, shard, newMetrics(stage.NewMetrics("monitor")))
 	c.reshard(time.Unix(0, 0), []subject.Shard{0}, nil)
-	c.follow(time.Unix(0, 0), &relaypb.Entries{Store: 1, From: 1, Next: 1})
+	c.follow(&relaypb.Entries{Store: 1, From: 1, Next: 1})
 	return c
 }
 
@@ -57,7 +57,7 @@ func TestPieces(t *testing.T) {
 		e := &nostr.Event{Kind: 1, CreatedAt: int64(seq)}
 		batch.Entries = append(batch.Entries, &relaypb.Entry{Seq: seq, Header: nostr.AppendHeader(nil, e), Json: bytes.Repeat([]byte("x"), []int{100, 500 << 10, 40 << 10}[seq-1])})
 	}
-	c.follow(time.Unix(0, 0), batch)
+	c.follow(batch)
 	out = c.flush()
 	check(out, 3)
 	got := make(map[[2]uint64]int)

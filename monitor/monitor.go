@@ -129,9 +129,9 @@ func (m *monitor) serve(stop <-chan struct{}, changes <-chan struct{}, failed <-
 		case msg := <-m.inbox.C():
 			m.take(msg)
 		case e := <-m.follower.C():
-			m.core.follow(time.Now(), e)
+			m.core.follow(e)
 		case a := <-m.fetcher.answers:
-			m.core.fetched(time.Now(), a.fetch, a.entries)
+			m.core.fetched(a.fetch, a.entries)
 		}
 		m.takeWaiting()
 		m.say(m.core.flush())
@@ -144,7 +144,7 @@ func (m *monitor) takeWaiting() {
 	for messages, batches := 0, 0; messages < turnMessages && batches < turnBatches; {
 		select {
 		case e := <-m.follower.C():
-			m.core.follow(time.Now(), e)
+			m.core.follow(e)
 			batches++
 		case msg := <-m.inbox.C():
 			m.take(msg)

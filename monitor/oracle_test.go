@@ -112,7 +112,7 @@ func TestMatchesLikeALoop(t *testing.T) {
 			asked = out.fetch
 		}
 	}
-	c.follow(now, &relaypb.Entries{Store: 1, From: position + 1, Next: position + 1})
+	c.follow(&relaypb.Entries{Store: 1, From: position + 1, Next: position + 1})
 	for num := uint64(1); num <= 1000 || position < head || len(c.waiting) > 0; num++ {
 		if num <= 1000 {
 			cl := &client{gw: subject.Instance(r.IntN(3) + 1), num: num, filters: gen.Filters()}
@@ -130,13 +130,13 @@ func TestMatchesLikeALoop(t *testing.T) {
 			}
 		}
 		if next := min(head, position+r.Uint64N(12)); next > position {
-			c.follow(now, between(entries, position+1, next+1))
+			c.follow(between(entries, position+1, next+1))
 			position = next
 		}
 		if asked != nil && r.IntN(2) == 0 {
 			f := asked
 			asked = nil
-			c.fetched(now, f, between(entries, uint64(f.from), min(uint64(f.from)+1+r.Uint64N(400), head+1)))
+			c.fetched(f, between(entries, uint64(f.from), min(uint64(f.from)+1+r.Uint64N(400), head+1)))
 		}
 		if r.IntN(2) == 0 {
 			flush()
