@@ -28,7 +28,7 @@ type merger struct {
 func (m *merger) start(sources []source) error {
 	for i := range sources {
 		s := &sources[i]
-		if s.buf == nil {
+		if len(s.buf) == 0 {
 			if ok, err := m.reader.fill(s); err != nil {
 				return err
 			} else if !ok {

@@ -136,7 +136,11 @@ func (f *follower) apply(e *relaypb.Entry) {
 // TestRandomHistories plays random events into a store and into the model, with
 // commits in flight, restarts, expiry, and followers of all paces.
 func TestRandomHistories(t *testing.T) {
-	for range 10 {
+	histories := 10
+	if testing.Short() {
+		histories = 2
+	}
+	for range histories {
 		seed := rand.Uint64()
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { playHistory(t, seed, 60) })
 	}

@@ -18,8 +18,9 @@ func pebbleOptions(s *Store) *pebble.Options {
 		CacheSize:    s.opt.CacheBytes,
 		MemTableSize: s.opt.MemTableBytes,
 		Logger:       pebbleLogger{s},
-		// The newest that Pebble 2.1 knows: columnar blocks make index keys, which
-		// share long prefixes, small and quick to search.
+		// Columnar blocks make index keys, which share long prefixes, small and quick
+		// to search. What Pebble 2.1 has beyond this version is for blob files, which
+		// are not used.
 		FormatMajorVersion: pebble.FormatTableFormatV6,
 		EventListener: &pebble.EventListener{
 			BackgroundError: func(err error) { s.fail(fmt.Errorf("store %s: %w", s.dir, err)) },

@@ -75,7 +75,7 @@ type query struct {
 	v     *View
 	req   *ScanRequest
 	cur   cursor
-	exact []bool // by filter: no need to match
+	exact []bool // by filter: every candidate matches
 	merge merger
 	fetch fetcher
 	res   ScanResult
@@ -136,7 +136,11 @@ func (q *query) run() error {
 		return err
 	}
 	for size := q.wanted(); ; size = min(2*size, maxBatch) {
-		batch, err := q.merge.gather(size)
+		n := size
+		if !slices.Contains(q.exact, false) {
+			n = min(n, q.wanted())
+		}
+		batch, err := q.merge.gather(n)
 		if err != nil {
 			return err
 		}
@@ -248,9 +252,9 @@ func (q *query) passed(c *candidate) bool {
 }
 
 // sources makes the sources of every filter that can still yield something.
-func (q *query) sources() ([]source, error) {
+func (q *query) sources() (_ []source, err error) {
 	var sources []source
-	q.exact = make([]bool, len(q.req.Filters))
+	q.exact = slices.Repeat([]bool{true}, len(q.req.Filters))
 	var prefixes []byte
 	for i := range q.req.Filters {
 		f := &q.req.Filters[i]
@@ -279,21 +283,26 @@ func (q *query) sources() ([]source, error) {
 			sources = append(sources, source{filter: i, prefix: prefixes[from:len(prefixes):len(prefixes)], window: w, ahead: minAhead})
 		})
 	}
+	if slices.ContainsFunc(sources, func(s source) bool { return !s.dry }) {
+		err = q.openReader(sources)
+	}
+	return sources, err
+}
+
+// openReader prepares what the sources share.
+func (q *query) openReader(sources []source) (err error) {
 	if len(sources) == 1 {
 		sources[0].ahead = max(minAhead, q.wanted())
 	}
+	// Room for the first read of each source, in one piece.
+	room := make([]suffix, len(sources)*minAhead)
 	for i := range sources {
-		if sources[i].dry {
-			continue
+		if s := &sources[i]; !s.dry {
+			s.buf = room[i*minAhead : i*minAhead : (i+1)*minAhead]
 		}
-		it, err := q.v.snap.NewIter(nil)
-		if err != nil {
-			return nil, err
-		}
-		q.merge.reader.it = it
-		break
 	}
-	return sources, nil
+	q.merge.reader.it, err = q.v.snap.NewIter(nil)
+	return err
 }
 
 // find looks events up by id. The result is in the order of the query.

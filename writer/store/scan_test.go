@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -160,4 +161,62 @@ func filtersJSON(filters []nostr.Filter) []byte {
 		b = append(filters[i].AppendJSON(b), ' ')
 	}
 	return b
+}
+
+// TestReadersBesideTheWriter reads from several goroutines while one commits and
+// another waits; it is for the race detector.
+func TestReadersBesideTheWriter(t *testing.T) {
+	s := openMem(t, Options{MemTableBytes: 64 << 10})
+	h := newHistory(1)
+	flight, done := make(chan *Commit, 3), make(chan struct{})
+	var readers sync.WaitGroup
+	for range 3 {
+		readers.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				v, err := s.View()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				res, err := v.Scan(ScanRequest{Filters: []nostr.Filter{nostr.All()}, MaxTime: time.Hour, MaxBytes: 1 << 20})
+				if err != nil || res.AsOf != v.Seq() {
+					t.Error(res.AsOf, v.Seq(), err)
+				}
+				if _, err := v.Log(1, 10_000); err != nil {
+					t.Error(err)
+				}
+				s.Stats()
+				v.Close()
+			}
+		})
+	}
+	go func() {
+		defer close(done)
+		for c := range flight {
+			if _, _, err := c.Wait(); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	for range 40 {
+		var batch []Incoming
+		for range 20 {
+			e, _ := h.next()
+			batch = append(batch, incomingOf(e))
+		}
+		c, err := s.Commit(batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		flight <- c
+	}
+	close(flight)
+	<-done
+	readers.Wait()
+	checked(t, s)
 }

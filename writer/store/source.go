@@ -23,7 +23,7 @@ type source struct {
 // Read-ahead begins small where there are many sources, of which most will
 // contribute little, and doubles each time a source runs empty.
 const (
-	minAhead = 4
+	minAhead = 1
 	maxAhead = 128
 )
 
@@ -38,6 +38,11 @@ type reader struct {
 	// no other key. A seek to there is spared: when a source goes on where it was,
 	// and between sources that are neighbours, such as the kinds of an author.
 	floor []byte
+	known bool // floor holds
+	// If not nil, the iterator stands on what this source has just yielded. It
+	// steps on when that source is read again: a seek after a seek is cheaper for
+	// Pebble than a seek after a step, and most sources are read once.
+	spent *source
 	key   []byte
 }
 
@@ -48,15 +53,16 @@ func (r *reader) fill(s *source) (bool, error) {
 	if s.dry {
 		return false, nil
 	}
-	r.seek(s)
-	for len(s.buf) < s.ahead {
+	for r.seek(s); ; r.step() {
 		e, ok := r.entry(s)
 		if !ok {
 			s.dry = true
 			break
 		}
-		s.buf = append(s.buf, e)
-		r.step()
+		if s.buf = append(s.buf, e); len(s.buf) == s.ahead {
+			r.spent = s
+			break
+		}
 	}
 	if n := len(s.buf); n > 0 {
 		s.pass(s.buf[n-1], r.ascending)
@@ -86,10 +92,17 @@ func (r *reader) seek(s *source) {
 		from = s.window.hi
 	}
 	r.key = from.appendTo(append(r.key[:0], s.prefix...))
-	if r.floor != nil && r.before(r.floor, r.key) && (!r.it.Valid() || r.before(r.key, r.it.Key())) {
+	switch {
+	case r.spent == s:
+		r.step()
+	case r.spent != nil:
+		r.known = false
+	}
+	r.spent = nil
+	if r.known && r.before(r.floor, r.key) && (!r.it.Valid() || r.before(r.key, r.it.Key())) {
 		return
 	}
-	r.floor = append(r.floor[:0], r.key...)
+	r.floor, r.known = append(r.floor[:0], r.key...), true
 	if r.ascending {
 		r.it.SeekLT(append(r.key, 0)) // the window includes its end
 	} else {
