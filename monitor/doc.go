@@ -24,6 +24,12 @@
 // has been served from its `after` up to the position: from the window, when that
 // reaches back far enough, or from ranges of the log while the others go on.
 //
+// Every second a gateway that has watches is told the position if it does not know
+// it, and once after every message with content, so that the loss of the last one
+// is noticed even when the log rests. While a shard changes hands two monitors can
+// have a watch; a gateway goes by the one that it asked, since each alone is
+// complete and in order.
+//
 // What bounds memory: Config bounds the window, the watches and their filters; a
 // flush's output is bounded by the batch of the log that it answers. Nothing
 // bounds what a gateway does not take but the bus: its loss shows as a hole in the
