@@ -229,6 +229,9 @@ func (c *core) checkConn(id subject.ConnID) {
 	switch {
 	case due.After(c.now):
 		cn.pinged = false
+	case cn.pinged && cn.crowded(0):
+		cn.pinged = false // it may not have come to the ping yet; write_timeout judges it
+		due = c.now.Add(c.config.PingTimeout)
 	case cn.pinged:
 		c.metrics.silent.Inc()
 		cn.abort("it has not answered a ping")

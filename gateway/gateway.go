@@ -38,6 +38,10 @@ type gateway struct {
 // as they come.
 const maxPlain = 1024
 
+// sendBuffer bounds what the kernel holds for a client. Left to itself it takes
+// megabytes, which max_outbound would not count and a ping would wait behind.
+const sendBuffer = 256 << 10
+
 // Bounds of what the loop takes in before it sends what that has led to.
 const (
 	maxWords = 256 // waiting in the channel; of at most max_message_length each
@@ -149,6 +153,9 @@ func (g *gateway) serve(nc net.Conn, from netip.Addr, early []byte) {
 	id := subject.MakeConnID(g.bus.Instance, g.counter.Add(1))
 	cn := &conn{id: id, shard: g.bus.Space.ShardOf(id), socket: socket{nc: nc, hub: g.hub}}
 	cn.socket.conn = cn
+	if tcp, ok := nc.(*net.TCPConn); ok {
+		_ = tcp.SetWriteBuffer(sendBuffer) // it works with any other size as well
+	}
 	cn.heard.Store(g.hub.tick.Load())
 	r := &reader{s: &cn.socket, leave: func() { g.door.leave(from) }}
 	if !g.hub.start(func() { r.run(early) }) {

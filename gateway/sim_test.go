@@ -27,12 +27,12 @@ import (
 // stored events k, k-1, …, 1, then EOSE, then k+1, k+2, … without a hole or a
 // repetition, up to the last; and for every EVENT exactly one OK.
 func TestLossAndDeath(t *testing.T) {
-	for round := range 8 {
+	for round := range 5 {
 		seed := rand.Uint64()
 		t.Run(fmt.Sprint(round), func(t *testing.T) {
 			t.Logf("seed %d", seed)
 			s := newSim(t, seed)
-			for range 600 { // a minute of trouble
+			for range 400 { // 40 seconds of trouble
 				s.trouble()
 				s.step()
 			}
