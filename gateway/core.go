@@ -64,7 +64,7 @@ type conn struct {
 	filters  int      // bytes, of all subs
 	granted  int      // bytes of events that queries may still send
 	starved  []uint64 // queries that wait for a grant, in order
-	pinged   bool
+	pinged   int64 // when a ping was sent that nothing has followed yet, Unix nanoseconds; 0: none
 	dirty    bool
 	gone     bool
 }
@@ -225,19 +225,17 @@ func (c *core) checkConn(id subject.ConnID) {
 	if cn == nil {
 		return
 	}
-	due := time.Unix(0, cn.heard.Load()).Add(c.config.PingInterval)
+	heard := cn.heard.Load()
+	due := time.Unix(0, heard).Add(c.config.PingInterval)
 	switch {
 	case due.After(c.now):
-		cn.pinged = false
-	case cn.pinged && cn.crowded(0):
-		cn.pinged = false // it may not have come to the ping yet; write_timeout judges it
-		due = c.now.Add(c.config.PingTimeout)
-	case cn.pinged:
+		cn.pinged = 0
+	case cn.pinged != 0 && heard < cn.pinged:
 		c.metrics.silent.Inc()
 		cn.abort("it has not answered a ping")
 		return
 	default:
-		cn.pinged = true
+		cn.pinged = c.now.UnixNano()
 		cn.ping()
 		c.touch(cn)
 		due = c.now.Add(c.config.PingTimeout)
