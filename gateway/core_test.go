@@ -59,6 +59,7 @@ type bench struct {
 	conns   map[string]*conn
 	stalled map[string]bool
 	sent    []string
+	dialed  uint32
 }
 
 func newBench(t *testing.T) *bench {
@@ -94,7 +95,8 @@ func (b *bench) command(d *datadriven.TestData) {
 	case "roster":
 		b.core.HandleRoster(parseView(d))
 	case "connect":
-		cn = &conn{id: subject.MakeConnID(0x6a, uint32(len(b.conns)+1)), socket: socket{hub: b.core.hub}}
+		b.dialed++
+		cn = &conn{id: subject.MakeConnID(0x6a, b.dialed), socket: socket{hub: b.core.hub}}
 		cn.socket.conn = cn
 		cn.heard.Store(b.now.UnixNano())
 		b.conns[name] = cn
@@ -122,6 +124,7 @@ func (b *bench) command(d *datadriven.TestData) {
 		for end := b.now.Add(pass); b.now.Before(end); {
 			b.now = b.now.Add(tickEvery)
 			b.core.Tick(b.now)
+			b.listen()
 		}
 	case "limits":
 		d.MaybeScanArgs(b.t, "subscriptions", &b.limits.MaxSubscriptions)
@@ -153,14 +156,19 @@ func (b *bench) say(cn *conn, text string) {
 
 // output renders what has been sent and said since the last command.
 func (b *bench) output() string {
-	out := b.sent
+	b.listen()
+	out := strings.Join(b.sent, "\n")
 	b.sent = nil
+	return out
+}
+
+// listen has the clients that are not stalled read what waits.
+func (b *bench) listen() {
 	for _, name := range slices.Sorted(maps.Keys(b.conns)) {
 		if !b.stalled[name] {
-			out = append(out, b.take(name, b.conns[name])...)
+			b.sent = append(b.sent, b.take(name, b.conns[name])...)
 		}
 	}
-	return strings.Join(out, "\n")
 }
 
 // take reads what waits for a client.
