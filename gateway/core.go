@@ -64,7 +64,7 @@ type conn struct {
 	filters  int      // bytes, of all subs
 	granted  int      // bytes of events that queries may still send
 	starved  []uint64 // queries that wait for a grant, in order
-	pinged   int64 // when a ping was sent that nothing has followed yet, Unix nanoseconds; 0: none
+	pinged   int64    // when a ping was sent that nothing has followed yet, Unix nanoseconds; 0: none
 	dirty    bool
 	gone     bool
 }
@@ -230,6 +230,9 @@ func (c *core) checkConn(id subject.ConnID) {
 	switch {
 	case due.After(c.now):
 		cn.pinged = 0
+	case cn.pinged != 0 && heard < cn.pinged && cn.crowded(0):
+		cn.pinged = 0 // it may not have come to the ping yet; write_timeout judges it
+		due = c.now.Add(c.config.PingTimeout)
 	case cn.pinged != 0 && heard < cn.pinged:
 		c.metrics.silent.Inc()
 		cn.abort("it has not answered a ping")
