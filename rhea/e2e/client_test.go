@@ -187,7 +187,11 @@ func (c *client) send(text []byte) error {
 		return err
 	}
 	_, err = c.conn.Write(frame)
-	return err
+	c.conn.SetWriteDeadline(time.Time{}) // the pongs that the reader writes have none
+	if err != nil {
+		return errGone
+	}
+	return nil
 }
 
 // publishAsync sends an EVENT; the channel gets its OK, or is closed when the

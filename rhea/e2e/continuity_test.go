@@ -55,9 +55,8 @@ func TestNoGapAtEOSE(t *testing.T) {
 			t.Logf("%d events accepted, refused %v", l.count(), l.refused)
 			stored, live := 0, 0
 			for i, s := range subs {
-				want := len(l.of(s.topic))
-				if err := s.c.wait(s.subscription, func() bool { return len(s.events) >= want }); err != nil {
-					t.Errorf("subscriber %d: %d of %d: %v", i, len(s.all()), want, err)
+				if err := l.awaitAll(s.c, s.subscription, s.topic); err != nil {
+					t.Errorf("subscriber %d: %v", i, err)
 				}
 				l.exactlyOnce(s.all(), s.topic, fmt.Sprintf("subscriber %d (EOSE after %d)", i, s.eose))
 				stored, live = stored+s.eose, live+len(s.all())-s.eose

@@ -238,3 +238,25 @@ func TestHalfOpenAndSlowHandshakes(t *testing.T) {
 	}
 	resp.Body.Close()
 }
+
+// A client that listens and says nothing, but answers pings, stays.
+func TestQuietClientStays(t *testing.T) {
+	r := start(t, "solo", "", nil, "RHEA_GATEWAY_PING_INTERVAL=1s", "RHEA_GATEWAY_PING_TIMEOUT=1s")
+	quiet, loud := dial(t, r.url), dial(t, r.url)
+	s, err := quiet.subscribe("quiet", `{"kinds":[1]}`)
+	if err == nil {
+		err = quiet.waitEOSE(s)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(5 * time.Second) // several pings; the silence is what is tested
+	e := &nostr.Event{CreatedAt: 1_700_000_000, Kind: 1, Content: "good morning"}
+	nostrtest.Sign(e, nostrtest.Secret(1))
+	if o, err := loud.publish(e.AppendJSON(nil), e.ID.String()); err != nil || !o.accepted {
+		t.Fatal(o, err)
+	}
+	if err := quiet.wait(s, func() bool { return len(s.events) == 1 }); err != nil {
+		t.Error(err)
+	}
+}

@@ -159,6 +159,18 @@ func (l *load) until(n int) {
 	}
 }
 
+// awaitAll waits until a subscription has been sent every accepted event of its
+// topic. Others may have come too: some whose OK was lost with a connection.
+func (l *load) awaitAll(c *client, s *subscription, topic int) error {
+	missing, looked := l.of(topic), 0
+	return c.wait(s, func() bool {
+		for ; looked < len(s.events); looked++ {
+			delete(missing, s.events[looked])
+		}
+		return len(missing) == 0
+	})
+}
+
 // exactlyOnce checks what a subscription to a topic was sent against what was
 // accepted (must all be there) and what was sent (nothing else may be).
 func (l *load) exactlyOnce(got []nostr.EventID, topic int, who string) {

@@ -50,9 +50,9 @@ func (x *trial) finish() {
 			continue
 		}
 		connections += len(w.lives)
-		last, want := w.lives[len(w.lives)-1], x.of(w.topic)
-		if err := last.c.wait(last.subscription, func() bool { return len(last.events) >= len(want) }); err != nil {
-			t.Errorf("watcher %d: %d of %d: %v", i, len(last.all()), len(want), err)
+		last := w.lives[len(w.lives)-1]
+		if err := x.awaitAll(last.c, last.subscription, w.topic); err != nil {
+			t.Errorf("watcher %d: %v", i, err)
 		}
 	}
 	x.cancel()

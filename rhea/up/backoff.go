@@ -7,7 +7,7 @@ import "time"
 // for long has earned a first time again.
 const (
 	firstPause = 75 * time.Millisecond
-	maxPause   = 5 * time.Second
+	maxPause   = 2 * time.Second
 	longLife   = 30 * time.Second
 )
 
