@@ -39,7 +39,8 @@ func pebbleOptions(s *Store) *pebble.Options {
 
 // compression returns the codecs: fast ones above, and Zstd at level 1 in the two
 // lowest levels, where nearly everything is, but for blocks where it saves little.
-// Level 3 takes half as much CPU again and makes 100,000 real events no smaller.
+// Level 3 costs some 4 us more CPU per event (55 against 51, compactions included,
+// mean of 8 alternating runs that spread by 7) and makes real events no smaller.
 func compression() pebble.DBCompressionSettings {
 	c := pebble.DBCompressionFastest
 	c.Name = "rhea"
