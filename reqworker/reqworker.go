@@ -48,8 +48,18 @@ type worker struct {
 	core    *core
 	metrics *metrics
 	reader  Reader
-	asks    chan ask    // the core has at most cfg.Concurrency slices under way,
+	asks    chan job    // the core has at most cfg.Concurrency slices under way,
 	results chan result // so neither is ever full
+
+	store   subject.Instance // the writer that serves the store; 0: none
+	life    context.Context  // of what it was asked
+	abandon context.CancelFunc
+}
+
+// job is a slice to read, for as long as the writer that was asked lives.
+type job struct {
+	ask
+	life context.Context
 }
 
 type result struct {
@@ -62,8 +72,9 @@ func newWorker(cfg Config, env stage.Env, reader Reader) *worker {
 	b := env.Bus
 	w := &worker{
 		env: env, reader: reader, metrics: newMetrics(env.Metrics),
-		asks: make(chan ask, cfg.Concurrency), results: make(chan result, cfg.Concurrency),
+		asks: make(chan job, cfg.Concurrency), results: make(chan result, cfg.Concurrency),
 	}
+	w.life, w.abandon = context.WithCancel(context.Background())
 	w.core = newCore(b.Instance, cfg, env.Limits, b.Space.ShardOf, w.metrics)
 	w.roster = bus.NewRoster(b, subject.Reqworker, env.Version, func(m *relaypb.Member) {
 		m.Stats = env.Metrics.Snapshot()
@@ -107,22 +118,22 @@ func (w *worker) run(ctx context.Context) error {
 
 // startReaders starts the goroutines that read slices. Stop ends them and waits.
 func (w *worker) startReaders() (stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
 	var running sync.WaitGroup
 	for range cap(w.asks) {
 		running.Go(func() {
 			for {
 				select {
-				case <-ctx.Done():
+				case <-ended:
 					return
-				case a := <-w.asks:
-					reply, err := w.reader.Scan(ctx, a.scan)
-					w.results <- result{a.query, reply, err}
+				case j := <-w.asks:
+					reply, err := w.reader.Scan(j.life, j.scan)
+					w.results <- result{j.query, reply, err}
 				}
 			}
 		})
 	}
-	return func() { cancel(); running.Wait() }
+	return func() { close(ended); w.abandon(); running.Wait() }
 }
 
 // serve is the loop. It ends when stop is closed or done reports true.
@@ -175,7 +186,7 @@ func (w *worker) take(msg *bus.Message) {
 
 func (w *worker) say(out outputs) {
 	for _, a := range out.asks {
-		w.asks <- a
+		w.asks <- job{a, w.life}
 	}
 	for _, a := range out.answers {
 		if w.outbox.Send(w.env.Bus.Space.Out(a.to), a.msg) != nil {
@@ -188,7 +199,29 @@ func (w *worker) say(out outputs) {
 	w.metrics.measure(w.core)
 }
 
+// follow notices that another writer serves the store: what the one before was
+// asked will never be answered, and what waits can be asked now.
+func (w *worker) follow() {
+	var serving subject.Instance
+	for _, m := range w.roster.View().Members(subject.Writer) {
+		if m.Store != 0 {
+			serving = subject.Instance(m.Instance)
+		}
+	}
+	if serving == w.store {
+		return
+	}
+	if w.store != 0 {
+		w.abandon()
+		w.life, w.abandon = context.WithCancel(context.Background())
+	}
+	if w.store = serving; serving != 0 {
+		w.core.hurry(time.Now())
+	}
+}
+
 func (w *worker) reconcile() {
+	w.follow()
 	gained, lost, err := w.shards.Reconcile()
 	if err != nil {
 		w.env.Log.Error("cannot listen on all shards, will try again", "err", err)

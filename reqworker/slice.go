@@ -75,6 +75,13 @@ func (c *core) rest(q *query) {
 	c.resting = append(c.resting, q)
 }
 
+// hurry has the queries that rest ask the store now: it can answer again.
+func (c *core) hurry(now time.Time) {
+	for _, q := range c.resting {
+		q.wake, q.attempt = now, 0
+	}
+}
+
 // rouse puts the queries that have rested in line again. It returns when to call
 // it next; the zero time means not before something happens.
 func (c *core) rouse(now time.Time) (next time.Time) {
