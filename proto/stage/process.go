@@ -10,7 +10,7 @@ import (
 
 // Process is what Run gets from the life around it.
 type Process struct {
-	// Instance identifies this run; the bus and the log use the same.
+	// Instance identifies this run of a stage; the bus and the log use the same.
 	Instance subject.Instance
 	Log      *slog.Logger
 	Metrics  *Metrics
@@ -37,17 +37,19 @@ type healthCheck struct {
 // concurrent use.
 func newProcess(w io.Writer, c LogConfig, stage string, instance subject.Instance) Process {
 	s := &shell{logs: &lockedWriter{w: w}, config: c}
-	return Process{Instance: instance, shell: s}.For(stage)
+	return Process{shell: s}.as(stage, instance)
 }
 
 // For returns the same process seen as another stage, for a program that runs
-// several: own logger, own metrics, shared endpoint and health.
-func (p Process) For(stage string) Process {
+// several: own instance, logger and metrics, shared endpoint and health.
+func (p Process) For(stage string) Process { return p.as(stage, newInstance()) }
+
+func (p Process) as(stage string, instance subject.Instance) Process {
 	m := NewMetrics(stage)
 	p.shell.mu.Lock()
 	defer p.shell.mu.Unlock()
 	p.shell.sets = append(p.shell.sets, m)
-	p.Metrics = m
+	p.Instance, p.Metrics = instance, m
 	p.Log = p.shell.config.NewLogger(p.shell.logs, stage, p.Instance)
 	return p
 }

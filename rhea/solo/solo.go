@@ -133,10 +133,6 @@ func (o Options) start(ctx context.Context, st subject.Stage, inside nats.Option
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	r := &running{stage: st, stop: cancel, ended: make(chan struct{})}
 	p = p.For(string(st))
-	// Stages of one process share its log, but nobody on the bus may share an
-	// instance; this line tells which is which.
-	p.Instance = bus.NewInstance()
-	p.Log.Info("joins the bus", "instance", p.Instance.String())
 	go func() {
 		defer close(r.ended)
 		err := stage.WithBus(ctx, p, o.Bus, o.Limits, stage.Version(), func(ctx context.Context, env stage.Env) error {
