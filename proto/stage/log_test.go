@@ -70,8 +70,12 @@ func TestLogLinesStayWhole(t *testing.T) {
 	if len(lines) != 8*200 {
 		t.Errorf("%d lines", len(lines))
 	}
+	if one.Instance == two.Instance {
+		t.Error("two stages of one process share an instance")
+	}
 	for _, line := range lines {
-		if !strings.Contains(line, "/00000001 message ") || !strings.HasSuffix(line, "key=value") {
+		first, second := "gateway/"+one.Instance.String()+" message ", "writer/"+two.Instance.String()+" message "
+		if !strings.Contains(line, first) && !strings.Contains(line, second) || !strings.HasSuffix(line, "key=value") {
 			t.Fatalf("torn: %q", line)
 		}
 	}
