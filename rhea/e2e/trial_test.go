@@ -45,12 +45,11 @@ func (x *trial) finish() {
 	x.stop()
 	connections := 0
 	for i, w := range x.watchers {
-		if len(w.lives) == 0 {
-			t.Errorf("watcher %d never had a subscription", i)
+		last, ok := w.living()
+		if !ok {
+			t.Errorf("watcher %d has no subscription", i)
 			continue
 		}
-		connections += len(w.lives)
-		last := w.lives[len(w.lives)-1]
 		if err := x.awaitAll(last.c, last.subscription, w.topic); err != nil {
 			t.Errorf("watcher %d: %v", i, err)
 		}
@@ -58,6 +57,7 @@ func (x *trial) finish() {
 	x.cancel()
 	x.wg.Wait()
 	for i, w := range x.watchers {
+		connections += len(w.lives)
 		for k, s := range w.lives {
 			who := fmt.Sprintf("watcher %d, connection %d of %d (EOSE after %d)", i, k+1, len(w.lives), s.eose)
 			if k == len(w.lives)-1 {
@@ -109,7 +109,30 @@ func once(t *testing.T, got []nostr.EventID, who string) {
 // lives, and opens another when that is lost.
 type watcher struct {
 	topic int
+	mu    sync.Mutex
 	lives []life
+}
+
+// living waits until the watcher has a subscription whose connection lives.
+func (w *watcher) living() (life, bool) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		w.mu.Lock()
+		n := len(w.lives)
+		var last life
+		if n > 0 {
+			last = w.lives[n-1]
+		}
+		w.mu.Unlock()
+		if n == 0 {
+			continue
+		}
+		select {
+		case <-last.c.gone:
+		default:
+			return last, true
+		}
+	}
+	return life{}, false
 }
 
 type life struct {
@@ -138,7 +161,9 @@ func (w *watcher) run(ctx context.Context, t *testing.T, url string) {
 			sleep(ctx, 20*time.Millisecond)
 			continue
 		}
+		w.mu.Lock()
 		w.lives = append(w.lives, life{s, c})
+		w.mu.Unlock()
 		select {
 		case <-c.gone:
 		case <-ctx.Done():
