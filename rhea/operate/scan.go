@@ -31,9 +31,15 @@ const (
 	scanPause    = 100 * time.Millisecond
 )
 
-// Scan writes the events of a query to w, one a line, and returns how many. All
-// are from one moment: what is committed while it reads is left out. When the
-// reader of w is gone, Scan ends without an error.
+// Scan writes the events of a query to w, one a line, and returns how many. When
+// the reader of w is gone, Scan ends without an error.
+//
+// The slices are no snapshot. Newest first, what is committed while Scan reads is
+// left out, and so is an event that is replaced or deleted before its turn comes.
+// Oldest first, the new version of an event that is replaced is written, since it
+// still lies ahead: it is newer or, within a second, has the lower id, which comes
+// later. If the old version's turn had come, both are written. Of the other events
+// committed meanwhile, those that lie ahead are written.
 func Scan(ctx context.Context, b *bus.Bus, q Query, w io.Writer) (int, error) {
 	if err := q.Check(); err != nil {
 		return 0, err
@@ -67,7 +73,10 @@ func Scan(ctx context.Context, b *bus.Bus, q Query, w io.Writer) (int, error) {
 		if reply.Done || q.Limit > 0 && written >= q.Limit {
 			return written, nil
 		}
-		ask.Cursor, ask.AsOf = reply.Cursor, reply.AsOf
+		ask.Cursor = reply.Cursor
+		if !q.Ascending { // else the new version of a replaced event would be left out too
+			ask.AsOf = reply.AsOf
+		}
 	}
 }
 

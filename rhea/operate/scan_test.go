@@ -60,8 +60,8 @@ func memory(t *testing.T) (join func() *bus.Bus) {
 	return func() *bus.Bus { return m.Join(space, slog.New(slog.DiscardHandler)) }
 }
 
-// All slices come, each asked for at the first one's moment, also when the
-// writer is not there yet.
+// All slices come, also when the writer is not there yet. Newest first, each is
+// asked for at the first one's moment; oldest first, at its own.
 func TestScanSlices(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		join := memory(t)
@@ -78,13 +78,19 @@ func TestScanSlices(t *testing.T) {
 			t.Fatalf("%d, %v, %q", n, err, out.String())
 		}
 		for i, ask := range asked {
-			if string(ask.Filters) != `{"kinds":[1]},{}` || !ask.Ascending || ask.AsOf != 42*uint64(min(i, 1)) {
+			if string(ask.Filters) != `{"kinds":[1]},{}` || !ask.Ascending || ask.AsOf != 0 {
 				t.Fatalf("slice %d: %v", i, ask)
 			}
 		}
+		asked = nil
 		out.Reset()
 		if n, err := Scan(ctx, join(), Query{Limit: 4}, &out); n != 4 || err != nil || out.String() != "0\n1\n2\n3\n" {
 			t.Fatalf("%d, %v, %q", n, err, out.String())
+		}
+		for i, ask := range asked {
+			if ask.Ascending || ask.AsOf != 42*uint64(min(i, 1)) {
+				t.Fatalf("slice %d: %v", i, ask)
+			}
 		}
 	})
 }

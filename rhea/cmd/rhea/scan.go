@@ -17,7 +17,9 @@ const scanFlags = `
 const exportHelp = `Usage: rhea export [flags] [FILTER…]
 
 Writes the stored events, or those that match one of the NIP-01 filters, one JSON object a line,
-oldest first. All are of one moment: what is published meanwhile is left out.
+oldest first. An event that is replaced meanwhile is there in its old or its new version, or in
+both; of what else is published meanwhile, some is there and some is not. With --descending,
+what is published meanwhile is left out, and so may be the event that it replaces.
 
   rhea export > backup.jsonl
 ` + scanFlags
@@ -25,7 +27,7 @@ oldest first. All are of one moment: what is published meanwhile is left out.
 const scanHelp = `Usage: rhea scan [flags] FILTER…
 
 Writes the stored events that match one of the NIP-01 filters, one JSON object a line, newest
-first.
+first. What is published meanwhile is left out, and so may be the event that it replaces.
 
   rhea scan --limit 10 '{"kinds":[1]}'
 ` + scanFlags
