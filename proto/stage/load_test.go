@@ -25,7 +25,7 @@ type testConfig struct {
 }
 
 type testEmbedded struct {
-	Store testStore `toml:"store" help:"where events are kept"`
+	Store testStore `toml:"writer" help:"where events are kept"`
 }
 
 type testGateway struct {
@@ -69,7 +69,7 @@ func testLoader(c any) *Loader {
 	return &Loader{
 		Name: "rhea-test", Args: "[FILE]",
 		Doc:    "Rhea-test shows what the help of a program looks like, with a paragraph that is long enough to be broken into lines.",
-		Config: []any{c}, Known: []string{"gateway", "store", "writer"},
+		Config: []any{c}, Known: []string{"gateway", "writer", "monitor"},
 	}
 }
 
@@ -91,8 +91,8 @@ func writeFile(t interface {
 }
 
 func TestLoadPrecedence(t *testing.T) {
-	const file = "[gateway]\nlisten = \"file\"\nmax_conns = 2\nidle = \"2s\"\nallow = [\"a,b\", \"c\"]\n[store]\ncache = 2\n"
-	vars := map[string]string{"RHEA_GATEWAY_MAX_CONNS": "3", "RHEA_GATEWAY_IDLE": "3s", "RHEA_STORE_DIR": "", "RHEA_FOLLOW": "true"}
+	const file = "[gateway]\nlisten = \"file\"\nmax_conns = 2\nidle = \"2s\"\nallow = [\"a,b\", \"c\"]\n[writer]\ncache = 2\n"
+	vars := map[string]string{"RHEA_GATEWAY_MAX_CONNS": "3", "RHEA_GATEWAY_IDLE": "3s", "RHEA_WRITER_DIR": "", "RHEA_FOLLOW": "true"}
 	c := testDefaults()
 	args := []string{"one", "--gateway.idle=4s", "--gateway.idle", "5s", "--gateway.compress", "--config", writeFile(t, t.TempDir(), file), "--", "--two"}
 	rest, mode, err := testLoader(&c).Load(args, env(vars))
@@ -121,7 +121,7 @@ func TestLoadEveryTypeFromText(t *testing.T) {
 	values := map[string]string{
 		"gateway.listen": "-x", "gateway.compress": "1", "gateway.max_conns": "-4", "gateway.port": "65535",
 		"gateway.ratio": "0.001", "gateway.idle": "1h30m", "gateway.allow": " a,,b ", "gateway.password": "p",
-		"store.cache": "3KiB", "store.dir": "d",
+		"writer.cache": "3KiB", "writer.dir": "d",
 	}
 	vars := map[string]string{}
 	var args []string
@@ -144,7 +144,7 @@ func TestLoadModes(t *testing.T) {
 	for args, want := range map[string]Mode{
 		"": ModeRun, "--help": ModeHelp, "-h": ModeHelp, "--version": ModeVersion, "--print-config": ModePrintConfig,
 		"--help --print-config": ModeHelp, "--version --help": ModeHelp,
-		"--help --config=/nowhere/at/all": ModeHelp, "--version --store.dir=": ModeVersion,
+		"--help --config=/nowhere/at/all": ModeHelp, "--version --writer.dir=": ModeVersion,
 	} {
 		c := testDefaults()
 		if _, mode, err := testLoader(&c).Load(strings.Fields(args), env(nil)); mode != want || err != nil {
@@ -166,19 +166,19 @@ func TestLoadRefuses(t *testing.T) {
 		{file: "[gateway]\nidle = \"5\"", want: `FILE:2: gateway.idle: "5" is not a duration: want one such as "5s" or "1h30m"`},
 		{file: "[gateway]\nallow = [1]", want: `FILE:2: gateway.allow: want a list of strings, ["a", "b"]`},
 		{file: "[gateway]\nlisten = 2020-01-01", want: `FILE:2: gateway.listen: want a string in quotes`},
-		{file: "[store]\ncache = -1", want: `FILE:2: store.cache: "-1" is not a size: want bytes, or a number with a unit such as "64MiB"`},
-		{file: "[store]\ncache = true", want: `FILE:2: store.cache: want bytes, or a size in quotes such as "64MiB"`},
-		{file: "[store]\ndir = \"x\"\n\"chache\" = 1", want: `FILE:3: [store] has no key "chache"`},
-		{file: "store.chache = 1", want: `FILE:1: [store] has no key "chache"`},
-		{file: "store = { chache = 1 }", want: `FILE: [store] has no key "chache"`},
-		{file: "[writer]\nx = 1\n[ stroe ]\ndir = \"x\"", want: `FILE:3: no Rhea program has a section [stroe]`},
-		{file: "stroe.dir = \"x\"", want: `FILE:1: no Rhea program has a section [stroe]`},
+		{file: "[writer]\ncache = -1", want: `FILE:2: writer.cache: "-1" is not a size: want bytes, or a number with a unit such as "64MiB"`},
+		{file: "[writer]\ncache = true", want: `FILE:2: writer.cache: want bytes, or a size in quotes such as "64MiB"`},
+		{file: "[writer]\ndir = \"x\"\n\"chache\" = 1", want: `FILE:3: [writer] has no key "chache"`},
+		{file: "writer.chache = 1", want: `FILE:1: [writer] has no key "chache"`},
+		{file: "writer = { chache = 1 }", want: `FILE: [writer] has no key "chache"`},
+		{file: "[monitor]\nx = 1\n[ wirter ]\ndir = \"x\"", want: `FILE:3: no Rhea program has a section [wirter]`},
+		{file: "wirter.dir = \"x\"", want: `FILE:1: no Rhea program has a section [wirter]`},
 		{file: "\ndir = \"x\"", want: `FILE:2: "dir" is not a section: want [section], and its keys below`},
-		{file: "[[store]]\ndir = \"x\"", want: `FILE: "store" is not a section: want [section], and its keys below`},
-		{file: "[store]\ndir = ", want: `FILE:2: unexpected EOF; expected value`},
-		{file: "[store]\ndir = \"a\"\ndir = \"b\"", want: `FILE:3: Key 'store.dir' has already been defined.`},
-		{file: "[store]\ndir = \"\"", want: `[store] dir is empty: want a folder`},
-		{args: "--store.dir=", want: `[store] dir is empty: want a folder`},
+		{file: "[[writer]]\ndir = \"x\"", want: `FILE: "writer" is not a section: want [section], and its keys below`},
+		{file: "[writer]\ndir = ", want: `FILE:2: unexpected EOF; expected value`},
+		{file: "[writer]\ndir = \"a\"\ndir = \"b\"", want: `FILE:3: Key 'writer.dir' has already been defined.`},
+		{file: "[writer]\ndir = \"\"", want: `[writer] dir is empty: want a folder`},
+		{args: "--writer.dir=", want: `[writer] dir is empty: want a folder`},
 		{args: "--config /nowhere/rhea.toml", want: `configuration: open /nowhere/rhea.toml: no such file or directory`},
 		{env: "RHEA_CONFIG=/nowhere/rhea.toml", want: `configuration: open /nowhere/rhea.toml: no such file or directory`},
 		{env: "RHEA_GATEWAY_MAX_CONNS=many", want: `RHEA_GATEWAY_MAX_CONNS in the environment: "many" is not a whole number`},
@@ -187,7 +187,7 @@ func TestLoadRefuses(t *testing.T) {
 		{args: "--gateway.ratio half", want: `--gateway.ratio: "half" is not a number`},
 		{args: "--gateway.compress=2", want: `--gateway.compress: "2" is neither true nor false`},
 		{args: "--gateway.lisen=x", want: `there is no flag --gateway.lisen; see --help`},
-		{args: "--writer.dir=x", want: `there is no flag --writer.dir; see --help`},
+		{args: "--monitor.dir=x", want: `there is no flag --monitor.dir; see --help`},
 		{args: "-v", want: `there is no flag -v; see --help`},
 		{args: "-gateway.listen=x", want: `there is no flag -gateway.listen; see --help`},
 		{args: "--gateway.listen", want: `--gateway.listen needs a value`},
@@ -220,32 +220,44 @@ func TestLoadRefuses(t *testing.T) {
 
 func TestLoadPassesOverSectionsOfOthers(t *testing.T) {
 	c := testDefaults()
-	path := writeFile(t, t.TempDir(), "[writer]\nsync = 7\n[writer.deep]\nx = [1]\n[store]\ndir = \"mine\"\n")
+	path := writeFile(t, t.TempDir(), "[monitor]\nsync = 7\n[monitor.deep]\nx = [1]\n[writer]\ndir = \"mine\"\n")
 	if _, _, err := testLoader(&c).Load(nil, env(map[string]string{"RHEA_CONFIG": path})); err != nil || c.Store.Dir != "mine" {
 		t.Errorf("got %q, %v", c.Store.Dir, err)
 	}
 }
 
+// A section that no program has is refused by every program.
+func TestLoadRefusesSectionsOfNobody(t *testing.T) {
+	for _, name := range []string{"store", "policy", "solo", "replica"} {
+		common := DefaultCommon()
+		path := writeFile(t, t.TempDir(), "["+name+"]\nx = 1\n")
+		_, _, err := (&Loader{Name: "rhea-test", Config: []any{&common}}).Load([]string{"--config", path}, env(nil))
+		if want := path + ":1: no Rhea program has a section [" + name + "]"; err == nil || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
+
 func TestLoadInsistsOnItsShape(t *testing.T) {
 	type scalar struct {
-		X int `toml:"store"`
+		X int `toml:"writer"`
 	}
 	type unknown struct {
 		X testStore `toml:"kitchen"`
 	}
 	type twice struct {
-		X testStore `toml:"store"`
-		Y testStore `toml:"store"`
+		X testStore `toml:"writer"`
+		Y testStore `toml:"writer"`
 	}
 	type badType struct {
 		X struct {
 			Y map[string]int `toml:"y"`
-		} `toml:"store"`
+		} `toml:"writer"`
 	}
 	type badKey struct {
 		X struct {
 			Y int `toml:"y,omitempty"`
-		} `toml:"store"`
+		} `toml:"writer"`
 	}
 	type builtin struct {
 		X struct {
@@ -347,14 +359,14 @@ func TestPrintConfigReadsBack(t *testing.T) {
 // error is one line that names the file.
 func FuzzFile(f *testing.F) {
 	for _, text := range []string{
-		"[gateway]\nlisten = \"x\"\n", "gateway.port = 1", "[[store]]\n", "[store]\ncache = \"1MiB\"\n",
-		"a.b.c = 1979-05-27", "[gateway]\nratio = nan\nallow = [\"\", []]", "[store.cache]\nx = '''\n'''",
+		"[gateway]\nlisten = \"x\"\n", "gateway.port = 1", "[[writer]]\n", "[writer]\ncache = \"1MiB\"\n",
+		"a.b.c = 1979-05-27", "[gateway]\nratio = nan\nallow = [\"\", []]", "[writer.cache]\nx = '''\n'''",
 	} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		c := testDefaults()
-		err := applyFile("rhea.toml", text, sectionsOf([]any{&c}), []string{"writer"})
+		err := applyFile("rhea.toml", text, sectionsOf([]any{&c}), []string{"monitor"})
 		if err != nil && (!strings.HasPrefix(err.Error(), "rhea.toml:") || strings.Contains(err.Error(), "\n")) {
 			t.Errorf("%q", err)
 		}

@@ -7,7 +7,7 @@ package stage
 // gives a program a new section adds it here (Load insists).
 func Sections() []string {
 	return []string{
-		"relay", "gateway", "ingester", "writer", "store", "reqworker", "monitor", "negentropy",
-		"limits", "policy", "bus", "up", "solo", "replica", "log", "metrics", "stage",
+		"relay", "gateway", "ingester", "writer", "reqworker", "monitor", "negentropy",
+		"limits", "bus", "up", "log", "metrics", "stage",
 	}
 }
