@@ -40,14 +40,15 @@ func (w *world) rivalWriter(started int64) (stop func()) {
 	}
 }
 
-// A writer that stays is named, after four seconds.
+// A writer that stays is named, after four seconds, and its store is not touched.
 func TestSecondWriterIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		stop := w.rivalWriter(0)
 		defer stop()
 		began := time.Now()
-		_, ended := w.launch(t.Context(), memConfig(), nil)
+		fs := vfs.NewMem()
+		_, ended := w.launch(t.Context(), memConfig(), fs)
 		err := <-ended
 		host, _ := os.Hostname()
 		if err == nil || !strings.Contains(err.Error(), "another writer is on this bus: ") ||
@@ -56,6 +57,9 @@ func TestSecondWriterIsRefused(t *testing.T) {
 		}
 		if d := time.Since(began); d < rivalPatience || d > rivalPatience+time.Second { // of the bubble
 			t.Errorf("after %s", d)
+		}
+		if files, err := fs.List("/"); err != nil || len(files) > 0 {
+			t.Errorf("on its disk are %v, %v", files, err)
 		}
 	})
 }

@@ -51,6 +51,10 @@ type Store struct {
 func Open(dir string, opt Options) (*Store, error) { return open(dir, opt, false) }
 
 func open(dir string, opt Options, readOnly bool) (_ *Store, err error) {
+	if dir == "" {
+		// To Pebble this is the working directory.
+		return nil, errors.New("store: no directory is given")
+	}
 	s := &Store{opt: opt.withDefaults(), dir: dir}
 	if !readOnly {
 		if err := s.opt.FS.MkdirAll(dir, 0o755); err != nil {

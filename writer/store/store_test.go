@@ -133,6 +133,14 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 	if _, inUse := errors.AsType[*InUseError](err); err == nil || inUse {
 		t.Errorf("Open of a file: %v", err)
 	}
+	for name, open := range map[string]func(Options) error{
+		"Open":  func(o Options) error { _, err := Open("", o); return err },
+		"Check": func(o Options) error { _, err := Check("", o); return err },
+	} {
+		if err := open(Options{FS: vfs.NewMem()}); err == nil || err.Error() != "store: no directory is given" {
+			t.Errorf("%s of no directory: %v", name, err)
+		}
+	}
 }
 
 // plant writes keys into a database behind the store's back.
