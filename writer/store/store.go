@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -67,12 +69,10 @@ func open(dir string, opt Options, readOnly bool) (_ *Store, err error) {
 		}
 	}()
 	if s.lock, err = pebble.LockDirectory(dir, s.opt.FS); err != nil {
-		// A file that cannot be made says so with a path, a lock that is held
-		// without one.
-		if _, ok := errors.AsType[*fs.PathError](err); ok {
-			return nil, fmt.Errorf("store %s: %w", dir, err)
+		if held(err) {
+			return nil, &InUseError{Dir: dir}
 		}
-		return nil, &InUseError{Dir: dir}
+		return nil, fmt.Errorf("store %s: locking it: %w", dir, err)
 	}
 	po := pebbleOptions(s)
 	po.ReadOnly, po.ErrorIfNotExists = readOnly, readOnly
@@ -87,6 +87,18 @@ func open(dir string, opt Options, readOnly bool) (_ *Store, err error) {
 	}
 	s.view = &View{s: s, snap: s.db.NewSnapshot(), seq: s.w.head, refs: 1}
 	return s, nil
+}
+
+// held reports whether an error of Lock means that somebody has the lock: fcntl
+// says it of another process with one of two errnos, and Pebble of this one with a
+// text only. A file that cannot be made may have the same errno, and comes with
+// its path.
+func held(err error) bool {
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
+		return false
+	}
+	return errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EACCES) ||
+		strings.Contains(err.Error(), "lock held by current process")
 }
 
 // readMeta checks the format and makes a new store of an empty database.

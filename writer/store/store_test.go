@@ -2,9 +2,11 @@ package store
 
 import (
 	"errors"
+	"io"
 	"log/slog"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -139,6 +141,34 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 	} {
 		if err := open(Options{FS: vfs.NewMem()}); err == nil || err.Error() != "store: no directory is given" {
 			t.Errorf("%s of no directory: %v", name, err)
+		}
+	}
+}
+
+// noLocks is a file system that cannot lock.
+type noLocks struct {
+	vfs.FS
+	err error
+}
+
+func (f noLocks) Lock(string) (io.Closer, error) { return nil, f.err }
+
+// Only a lock that is held says that the store is in use: a file system without
+// locks, or without any left, is another matter.
+func TestLockErrors(t *testing.T) {
+	for _, c := range []struct {
+		err   error
+		inUse bool
+	}{
+		{syscall.EAGAIN, true},
+		{syscall.EACCES, true},
+		{syscall.ENOLCK, false},
+		{syscall.ENOTSUP, false},
+		{&os.PathError{Op: "open", Path: "store/LOCK", Err: syscall.EACCES}, false},
+	} {
+		_, err := Open("store", Options{FS: noLocks{vfs.NewMem(), c.err}})
+		if _, inUse := errors.AsType[*InUseError](err); inUse != c.inUse || !inUse && !errors.Is(err, c.err) {
+			t.Errorf("%v: Open says %v", c.err, err)
 		}
 	}
 }
