@@ -17,11 +17,12 @@ type metrics struct {
 	commitTime *stage.Histogram
 	committing *stage.Gauge
 
-	diskFree       *stage.Gauge
-	storeBytes     *stage.Gauge
-	compactionDebt *stage.Gauge
-	readAmp        *stage.Gauge
-	views          *stage.Gauge
+	diskFree         *stage.Gauge
+	storeBytes       *stage.Gauge
+	compactionDebt   *stage.Gauge
+	backgroundErrors *stage.Gauge
+	readAmp          *stage.Gauge
+	views            *stage.Gauge
 
 	scans       *stage.Counter
 	scanEvents  *stage.Counter
@@ -57,11 +58,12 @@ func newMetrics(m *stage.Metrics) *metrics {
 		commitTime: m.Histogram("commit_seconds", "Time from a commit's decision to its verdicts.", seconds),
 		committing: m.Gauge("commits_waiting", "Commits that wait for the disk."),
 
-		diskFree:       m.Gauge("disk_free_bytes", "Free space on the store's file system."),
-		storeBytes:     m.Gauge("store_bytes", "Size of the store on disk."),
-		compactionDebt: m.Gauge("compaction_debt_bytes", "What compactions have still to rewrite."),
-		readAmp:        m.Gauge("read_amplification", "Tables that one lookup may have to visit."),
-		views:          m.Gauge("views", "Views of the store that readers hold, the current one included."),
+		diskFree:         m.Gauge("disk_free_bytes", "Free space on the store's file system."),
+		storeBytes:       m.Gauge("store_bytes", "Size of the store on disk."),
+		compactionDebt:   m.Gauge("compaction_debt_bytes", "What compactions have still to rewrite."),
+		backgroundErrors: m.Gauge("background_errors", "Flushes and compactions that failed, and were tried again, since the start."),
+		readAmp:          m.Gauge("read_amplification", "Tables that one lookup may have to visit."),
+		views:            m.Gauge("views", "Views of the store that readers hold, the current one included."),
 
 		scans:       m.Counter("scans", "Slices of queries served."),
 		scanEvents:  m.Counter("scan_events", "Events in the slices served."),

@@ -235,6 +235,7 @@ func (w *writer) keepHouse() error {
 	figures := w.store.Stats()
 	w.metrics.storeBytes.Set(int64(figures.DiskBytes))
 	w.metrics.compactionDebt.Set(int64(figures.CompactionDebt))
+	w.metrics.backgroundErrors.Set(figures.BackgroundErrors)
 	w.metrics.readAmp.Set(int64(figures.ReadAmp))
 	w.metrics.views.Set(int64(figures.Views))
 	for range expireRounds {

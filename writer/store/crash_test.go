@@ -8,9 +8,11 @@ import (
 	"path"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
@@ -193,4 +195,47 @@ func TestFailedWriteFailsTheStore(t *testing.T) {
 			t.Errorf("readers see %d, which is not on disk", v.Seq())
 		}
 	})
+}
+
+// TestFullDiskUnderFlush lets the disk be full while a flush writes its table:
+// the store goes on, and when there is room the flush comes to its end.
+func TestFullDiskUnderFlush(t *testing.T) {
+	var full atomic.Bool
+	var tries atomic.Int64
+	again := make(chan struct{})
+	fs := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if full.Load() && op.Kind == errorfs.OpCreate && strings.HasSuffix(op.Path, ".sst") {
+			if tries.Add(1) == 2 {
+				close(again) // the first failure has been reported
+			}
+			return syscall.ENOSPC
+		}
+		return nil
+	}))
+	s := openMem(t, Options{FS: fs})
+	commit(t, s, incomingOf(made(1, 1, 1, "")))
+	full.Store(true)
+	flushed, err := s.db.AsyncFlush()
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-again
+	if n := s.Stats().BackgroundErrors; s.Err() != nil || n == 0 {
+		t.Errorf("after a failed flush: %v, %d errors", s.Err(), n)
+	}
+	commit(t, s, incomingOf(made(2, 1, 2, "")))
+	full.Store(false)
+	<-flushed
+	if rep := checked(t, s); rep.Events != 2 {
+		t.Errorf("%d events", rep.Events)
+	}
+}
+
+// TestCorruptionFailsTheStore reports what a compaction says of a damaged table.
+func TestCorruptionFailsTheStore(t *testing.T) {
+	s := openMem(t, Options{})
+	s.backgroundError(fmt.Errorf("table 7: %w", pebble.ErrCorruption))
+	if _, err := s.Commit(nil); !errors.Is(err, pebble.ErrCorruption) {
+		t.Errorf("Commit: %v", err)
+	}
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -21,9 +22,7 @@ func pebbleOptions(s *Store) *pebble.Options {
 		// to search. What Pebble 2.1 has beyond this version is for blob files, which
 		// are not used.
 		FormatMajorVersion: pebble.FormatTableFormatV6,
-		EventListener: &pebble.EventListener{
-			BackgroundError: func(err error) { s.fail(fmt.Errorf("store %s: %w", s.dir, err)) },
-		},
+		EventListener:      &pebble.EventListener{BackgroundError: s.backgroundError},
 	}
 	for i := range o.Levels {
 		l := &o.Levels[i]
@@ -35,6 +34,25 @@ func pebbleOptions(s *Store) *pebble.Options {
 	}
 	o.ApplyCompressionSettings(compression)
 	return o
+}
+
+// backgroundError hears of each flush and compaction that failed. Pebble keeps
+// what it had and tries again, so a disk that was full for a while costs nothing;
+// if it stays full, commits come to wait for a flush, and reading goes on. Only
+// damage ends the store. What the WAL suffers comes through Wait and Fatalf.
+func (s *Store) backgroundError(err error) {
+	s.backgroundErrors.Add(1)
+	if pebble.IsCorruptionError(err) {
+		err = s.fail(fmt.Errorf("store %s: %w", s.dir, err))
+		s.opt.Logger.Error(err.Error())
+		return
+	}
+	// Pebble tries a flush again at once and for ever.
+	now, last := s.opt.Now().UnixMilli(), s.complained.Load()
+	if due := now < last || now-last >= time.Second.Milliseconds(); due && s.complained.CompareAndSwap(last, now) {
+		s.opt.Logger.Error("a flush or compaction failed and is tried again",
+			"dir", s.dir, "err", err, "failures", s.backgroundErrors.Load())
+	}
 }
 
 // compression returns the codecs: fast ones above, and Zstd at level 1 in the two

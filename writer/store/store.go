@@ -45,6 +45,9 @@ type Store struct {
 	view   *View // nil after Close
 
 	failure atomic.Pointer[error]
+
+	backgroundErrors atomic.Int64 // flushes and compactions that failed
+	complained       atomic.Int64 // when the log was told of one, Unix milliseconds
 }
 
 // Open opens the store in dir and creates it, and dir, if they are not there.
