@@ -21,7 +21,11 @@ func (l *Loader) WriteHelp(w io.Writer) error {
 	}
 	fmt.Fprintf(&b, "%s\n\n", usage)
 	wrap(&b, "", l.Doc)
-	b.WriteString("\nSettings come from defaults, then the file, then the environment, then flags.\n\n")
+	b.WriteString("\n")
+	wrap(&b, "", `Settings come from defaults, then the file, then the environment, then flags. A variable
+		that is set to nothing counts: it makes a string or a list empty, and is an error for any other
+		setting.`)
+	b.WriteString("\n")
 	rows := [][2]string{
 		{"--config FILE", "read settings from a TOML file (environment: RHEA_CONFIG)"},
 		{"--print-config", "print the settings in effect as TOML, and end"},

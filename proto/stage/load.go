@@ -48,13 +48,17 @@ const (
 var builtinFlags = [...]string{"config", "print-config", "help", "version"}
 
 // Load fills the sections: over the defaults the file named by --config or
-// RHEA_CONFIG, over that the environment (RHEA_<SECTION>_<KEY>, where empty counts
-// as unset), over that the flags (--<section>.<key>, the last one wins), and calls
-// Validate on every section that has it. It returns the arguments that are not
-// flags. An error is one line and names where the bad value came from.
+// RHEA_CONFIG, over that the environment (RHEA_<SECTION>_<KEY>), over that the
+// flags (--<section>.<key>, the last one wins), and calls Validate on every section
+// that has it. It returns the arguments that are not flags. An error is one line
+// and names where the bad value came from.
+//
+// A variable or flag that is set to nothing is set: it makes a string or a list
+// empty, is no file for --config and RHEA_CONFIG, and is an error for a setting of
+// any other type. LookupEnv is os.LookupEnv or like it.
 //
 // With ModeHelp and ModeVersion nothing is read and nothing validated.
-func (l *Loader) Load(args []string, getenv func(string) string) (rest []string, mode Mode, err error) {
+func (l *Loader) Load(args []string, lookupEnv func(string) (string, bool)) (rest []string, mode Mode, err error) {
 	l.prepare()
 	line, err := l.parse(args)
 	if err != nil {
@@ -64,8 +68,8 @@ func (l *Loader) Load(args []string, getenv func(string) string) (rest []string,
 		return line.rest, line.mode, nil
 	}
 	path := line.config
-	if path == "" {
-		path = getenv("RHEA_CONFIG")
+	if !line.configGiven {
+		path, _ = lookupEnv("RHEA_CONFIG")
 	}
 	if path != "" {
 		text, err := os.ReadFile(path)
@@ -77,7 +81,10 @@ func (l *Loader) Load(args []string, getenv func(string) string) (rest []string,
 		}
 	}
 	for k := range l.keys() {
-		if text := getenv(k.env()); k.env() != "" && text != "" {
+		if k.env() == "" {
+			continue
+		}
+		if text, given := lookupEnv(k.env()); given {
 			if err := k.setText(text); err != nil {
 				return nil, line.mode, fmt.Errorf("%s in the environment: %w", k.env(), err)
 			}
@@ -130,10 +137,11 @@ func (l *Loader) keys() iter.Seq[*key] {
 
 // commandLine is what the arguments say, before any of it is applied.
 type commandLine struct {
-	mode     Mode
-	config   string
-	settings []setting
-	rest     []string
+	mode        Mode
+	config      string
+	configGiven bool // also as --config=, which is no file
+	settings    []setting
+	rest        []string
 }
 
 type setting struct {
@@ -177,7 +185,7 @@ func (l *Loader) parse(args []string) (commandLine, error) {
 		}
 		switch name {
 		case "config":
-			line.config = value
+			line.config, line.configGiven = value, true
 		case "help":
 			line.mode = max(line.mode, ModeHelp)
 		case "version":

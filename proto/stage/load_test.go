@@ -73,9 +73,12 @@ func testLoader(c any) *Loader {
 	}
 }
 
-// env turns a map into a getenv.
-func env(vars map[string]string) func(string) string {
-	return func(name string) string { return vars[name] }
+// env turns a map into an os.LookupEnv.
+func env(vars map[string]string) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		value, given := vars[name]
+		return value, given
+	}
 }
 
 func writeFile(t interface {
@@ -92,7 +95,7 @@ func writeFile(t interface {
 
 func TestLoadPrecedence(t *testing.T) {
 	const file = "[gateway]\nlisten = \"file\"\nmax_conns = 2\nidle = \"2s\"\nallow = [\"a,b\", \"c\"]\n[writer]\ncache = 2\n"
-	vars := map[string]string{"RHEA_GATEWAY_MAX_CONNS": "3", "RHEA_GATEWAY_IDLE": "3s", "RHEA_WRITER_DIR": "", "RHEA_FOLLOW": "true"}
+	vars := map[string]string{"RHEA_GATEWAY_MAX_CONNS": "3", "RHEA_GATEWAY_IDLE": "3s", "RHEA_FOLLOW": "true"}
 	c := testDefaults()
 	args := []string{"one", "--gateway.idle=4s", "--gateway.idle", "5s", "--gateway.compress", "--config", writeFile(t, t.TempDir(), file), "--", "--two"}
 	rest, mode, err := testLoader(&c).Load(args, env(vars))
@@ -108,6 +111,35 @@ func TestLoadPrecedence(t *testing.T) {
 	want.Gateway.Compress = true
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got  %+v\nwant %+v", c, want)
+	}
+}
+
+// What is set to nothing is set, and so goes over what the file says.
+func TestLoadEmpty(t *testing.T) {
+	path := writeFile(t, t.TempDir(), "[gateway]\nlisten = \"file\"\nallow = [\"a\"]\n")
+	want := testDefaults()
+	want.Gateway.Listen, want.Gateway.Allow = "", []string{}
+	for from, c := range map[string]struct {
+		args []string
+		vars map[string]string
+	}{
+		"flags":       {[]string{"--gateway.listen=", "--gateway.allow", ""}, map[string]string{"RHEA_CONFIG": path}},
+		"environment": {[]string{"--config", path}, map[string]string{"RHEA_GATEWAY_LISTEN": "", "RHEA_GATEWAY_ALLOW": ""}},
+	} {
+		got := testDefaults()
+		if _, _, err := testLoader(&got).Load(c.args, env(c.vars)); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got  %+v, %v\nwant %+v", from, got, err, want)
+		}
+	}
+	for from, c := range map[string]struct {
+		args   []string
+		config string
+	}{"flag": {[]string{"--config="}, path}, "environment": {nil, ""}} {
+		got := testDefaults()
+		_, _, err := testLoader(&got).Load(c.args, env(map[string]string{"RHEA_CONFIG": c.config}))
+		if err != nil || !reflect.DeepEqual(got, testDefaults()) {
+			t.Errorf("no file by %s: %+v, %v", from, got, err)
+		}
 	}
 }
 
@@ -182,6 +214,12 @@ func TestLoadRefuses(t *testing.T) {
 		{args: "--config /nowhere/rhea.toml", want: `configuration: open /nowhere/rhea.toml: no such file or directory`},
 		{env: "RHEA_CONFIG=/nowhere/rhea.toml", want: `configuration: open /nowhere/rhea.toml: no such file or directory`},
 		{env: "RHEA_GATEWAY_MAX_CONNS=many", want: `RHEA_GATEWAY_MAX_CONNS in the environment: "many" is not a whole number`},
+		{env: "RHEA_GATEWAY_MAX_CONNS=", want: `RHEA_GATEWAY_MAX_CONNS in the environment: "" is not a whole number`},
+		{env: "RHEA_GATEWAY_COMPRESS=", want: `RHEA_GATEWAY_COMPRESS in the environment: "" is neither true nor false`},
+		{env: "RHEA_GATEWAY_IDLE=", want: `RHEA_GATEWAY_IDLE in the environment: "" is not a duration: want one such as "5s" or "1h30m"`},
+		{env: "RHEA_GATEWAY_RATIO=", want: `RHEA_GATEWAY_RATIO in the environment: "" is not a number`},
+		{env: "RHEA_WRITER_CACHE=", want: `RHEA_WRITER_CACHE in the environment: "" is not a size: want bytes, or a number with a unit such as "64MiB"`},
+		{env: "RHEA_WRITER_DIR=", want: `[writer] dir is empty: want a folder`},
 		{env: "RHEA_GATEWAY_COMPRESS=yes", want: `RHEA_GATEWAY_COMPRESS in the environment: "yes" is neither true nor false`},
 		{env: "RHEA_GATEWAY_MAX_CONNS=99999999999999999999", want: `RHEA_GATEWAY_MAX_CONNS in the environment: 99999999999999999999 is out of range`},
 		{args: "--gateway.ratio half", want: `--gateway.ratio: "half" is not a number`},
@@ -201,7 +239,7 @@ func TestLoadRefuses(t *testing.T) {
 			path = writeFile(t, t.TempDir(), c.file)
 			args = append(args, "--config", path)
 		}
-		name, value, _ := strings.Cut(c.env, "=")
+		name, value, _ := strings.Cut(c.env, "=") // without one, no setting asks for ""
 		conf := testDefaults()
 		_, _, err := testLoader(&conf).Load(args, env(map[string]string{name: value}))
 		if err == nil {

@@ -32,7 +32,7 @@ type Program struct {
 // Host is everything a process touches.
 type Host struct {
 	Args           []string // without the program's name
-	Getenv         func(string) string
+	LookupEnv      func(string) (string, bool)
 	Stdin          io.Reader // read only when supervised
 	Stdout, Stderr io.Writer
 	Signals        <-chan os.Signal // SIGINT and SIGTERM
@@ -84,7 +84,7 @@ func Main(p Program) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	os.Exit(p.Start(Host{
-		Args: os.Args[1:], Getenv: os.Getenv,
+		Args: os.Args[1:], LookupEnv: os.LookupEnv,
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: signals,
 	}))
 }
@@ -100,7 +100,7 @@ func Main(p Program) {
 func (p Program) Start(h Host) int {
 	common := DefaultCommon()
 	loader := Loader{Name: p.Name, Doc: p.Doc, Config: []any{p.Config, &common}}
-	rest, mode, err := loader.Load(h.Args, h.Getenv)
+	rest, mode, err := loader.Load(h.Args, h.LookupEnv)
 	if err == nil && len(rest) > 0 {
 		err = fmt.Errorf("%q is not a flag, and nothing else is expected; see --help", rest[0])
 	}
@@ -158,7 +158,7 @@ func (p Program) live(h Host, common Common) int {
 	ended := make(chan error, 1)
 	go func() { ended <- p.Run(ctx, process) }()
 	orphaned := make(chan struct{})
-	if h.Getenv(SupervisedEnv) == "1" {
+	if supervised, _ := h.LookupEnv(SupervisedEnv); supervised == "1" {
 		go func() {
 			_, _ = io.Copy(io.Discard, h.Stdin) // an error ends the input as well
 			close(orphaned)

@@ -42,8 +42,8 @@ func testProgram(run func(context.Context, Process) error) Program {
 func life(p Program, h Host) (code int, stdout, stderr string) {
 	var out, logs strings.Builder
 	h.Stdout, h.Stderr = &out, &logs
-	if h.Getenv == nil {
-		h.Getenv = env(nil)
+	if h.LookupEnv == nil {
+		h.LookupEnv = env(nil)
 	}
 	code = p.Start(h)
 	text := regexp.MustCompile(`(?m)^\S+Z +|/[0-9a-f]{8}| pid=\d+`).ReplaceAllString(logs.String(), "")
@@ -146,7 +146,7 @@ func TestEndOfStdinStopsTheSupervised(t *testing.T) {
 			<-ctx.Done()
 			return nil
 		})
-		code, _, stderr := life(p, Host{Stdin: stdin, Getenv: env(map[string]string{SupervisedEnv: "1"})})
+		code, _, stderr := life(p, Host{Stdin: stdin, LookupEnv: env(map[string]string{SupervisedEnv: "1"})})
 		expect(t, code, stderr, ExitOK, "INFO  gateway started version=1.2.3\n"+
 			"INFO  gateway stopping because=\"the supervisor is gone\" drain=10s\nINFO  gateway stopped after=0s\n")
 	})
@@ -164,7 +164,7 @@ func TestEndOfStdinWhileDraining(t *testing.T) {
 			<-time.After(3 * time.Second)
 			return nil
 		})
-		code, _, stderr := life(p, Host{Stdin: stdin, Signals: signals, Getenv: env(map[string]string{SupervisedEnv: "1"})})
+		code, _, stderr := life(p, Host{Stdin: stdin, Signals: signals, LookupEnv: env(map[string]string{SupervisedEnv: "1"})})
 		expect(t, code, stderr, ExitOK, "INFO  gateway started version=1.2.3\n"+
 			"INFO  gateway stopping because=terminated drain=10s\nINFO  gateway stopped after=3s\n")
 	})
@@ -233,7 +233,7 @@ func TestMetricsEndpoint(t *testing.T) {
 		return nil
 	})
 	code := p.Start(Host{
-		Args: []string{"--metrics.listen=127.0.0.1:0"}, Getenv: env(nil), Stdout: io.Discard, Stderr: stderr, Signals: signals,
+		Args: []string{"--metrics.listen=127.0.0.1:0"}, LookupEnv: env(nil), Stdout: io.Discard, Stderr: stderr, Signals: signals,
 	})
 	if code != ExitOK {
 		t.Errorf("exit %d", code)

@@ -46,7 +46,7 @@ func unalias(args []string, more map[string]string) []string {
 // load reads a command's configuration. When there is nothing left to do, for
 // --help or an error, code is the exit code and done is true.
 func load(h stage.Host, l *stage.Loader, help string, args []string) (rest []string, mode stage.Mode, code int, done bool) {
-	rest, mode, err := l.Load(args, h.Getenv)
+	rest, mode, err := l.Load(args, h.LookupEnv)
 	switch {
 	case err != nil:
 		fmt.Fprintf(h.Stderr, "%s: %v\n", l.Name, err)

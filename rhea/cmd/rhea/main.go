@@ -39,7 +39,7 @@ func main() {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	os.Exit(run(stage.Host{
-		Args: os.Args[1:], Getenv: os.Getenv,
+		Args: os.Args[1:], LookupEnv: os.LookupEnv,
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: signals,
 	}))
 }

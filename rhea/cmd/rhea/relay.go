@@ -63,7 +63,7 @@ type relayConfig struct {
 	Reqworker  reqworker.Config  `toml:"reqworker" help:"stored events for REQs"`
 	Monitor    monitor.Config    `toml:"monitor" help:"live subscriptions"`
 	Negentropy negentropy.Config `toml:"negentropy" help:"NIP-77 sessions"`
-	Bus        bus.Config        `toml:"bus" help:"the message bus, which is rhea's own; url is for stages that are started one by one"`
+	Bus        bus.Config        `toml:"bus" help:"the message bus, which is rhea's own; url, credentials and ca are for stages that are started one by one"`
 }
 
 func defaultRelay() relayConfig {
@@ -78,7 +78,9 @@ func defaultRelay() relayConfig {
 
 // settle fills in what follows from other settings.
 func (c *relayConfig) settle() {
-	c.Bus.URL = ownBus
+	// What a file that is shared with other machines says of their NATS is not meant
+	// for rhea's own, which has neither TLS nor credentials files.
+	c.Bus.URL, c.Bus.CA, c.Bus.Credentials = ownBus, "", ""
 	c.Writer.Dir = storeDir(c.Up.Data, c.Writer.Dir)
 }
 
@@ -135,4 +137,6 @@ const relaySettings = `
 
 Every setting is a key in the file, a flag (--limits.max_filters=10) and an environment
 variable (RHEA_LIMITS_MAX_FILTERS=10). Flags win over the environment, which wins over the file.
+A variable that is set to nothing counts: it makes a string or a list empty, and is an error
+for any other setting.
 `

@@ -27,14 +27,16 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func call(stdin string, args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
 	code = run(stage.Host{
-		Args: args, Getenv: func(string) string { return "" },
+		Args: args, LookupEnv: noEnv,
 		Stdin: strings.NewReader(stdin), Stdout: &out, Stderr: &errs, Signals: make(chan os.Signal),
 	})
 	return code, out.String(), errs.String()
 }
 
+func noEnv(string) (string, bool) { return "", false }
+
 // startSolo runs a relay in this process until stop, which returns its exit code.
-func startSolo(t *testing.T, data string) (url string, stop func() int) {
+func startSolo(t *testing.T, data string, more ...string) (url string, stop func() int) {
 	t.Helper()
 	signals := make(chan os.Signal, 1)
 	out, in := io.Pipe()
@@ -42,7 +44,7 @@ func startSolo(t *testing.T, data string) (url string, stop func() int) {
 	var errs bytes.Buffer
 	go func() {
 		code <- run(stage.Host{
-			Args: []string{"solo", "--data", data, "--listen=127.0.0.1:0"}, Getenv: func(string) string { return "" },
+			Args: append([]string{"solo", "--data", data, "--listen=127.0.0.1:0"}, more...), LookupEnv: noEnv,
 			Stdin: strings.NewReader(""), Stdout: in, Stderr: &errs, Signals: signals,
 		})
 		in.Close()
@@ -131,6 +133,23 @@ func TestOperator(t *testing.T) {
 	}
 	if code, _, errs = call("", "export", "--data", data); code != 1 || !strings.Contains(errs, "no relay runs on "+data) {
 		t.Errorf("code %d\n%s", code, errs)
+	}
+}
+
+// A file that is shared with stages of other machines, whose NATS wants TLS, does
+// not keep a relay with a NATS of its own from starting.
+func TestForeignBus(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "rhea.toml")
+	text := "[bus]\nurl = \"tls://nats.example:4222\"\nca = \"/no/such/ca.pem\"\ncredentials = \"/no/such.creds\"\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, stop := startSolo(t, filepath.Join(t.TempDir(), "data"), "--config", path); stop() != 0 {
+		t.Fatal("it does not end well")
+	}
+	code, out, errs := call("", "up", "--print-config", "--config", path)
+	if code != 0 || !strings.Contains(out, "ca = \"\"\n") || !strings.Contains(out, "credentials = \"\"\n") {
+		t.Fatalf("code %d\n%s%s", code, out, errs)
 	}
 }
 
@@ -276,8 +295,8 @@ func TestPrintConfig(t *testing.T) {
 }
 
 func TestEnvironment(t *testing.T) {
-	args := unalias([]string{"--listen", ":1", "--data=x", "--gateway.reuse_port", "--bus", "y", "--config", "f", "--up.monitors=2"}, map[string]string{"--bus": "--up.bus"})
-	want := []string{"RHEA_GATEWAY_LISTEN=:1", "RHEA_UP_DATA=x", "RHEA_GATEWAY_REUSE_PORT=true", "RHEA_UP_BUS=y", "RHEA_CONFIG=f", "RHEA_UP_MONITORS=2"}
+	args := unalias([]string{"--listen", ":1", "--data=x", "--gateway.reuse_port", "--bus", "y", "--config", "f", "--up.monitors=2", "--metrics.listen="}, map[string]string{"--bus": "--up.bus"})
+	want := []string{"RHEA_GATEWAY_LISTEN=:1", "RHEA_UP_DATA=x", "RHEA_GATEWAY_REUSE_PORT=true", "RHEA_UP_BUS=y", "RHEA_CONFIG=f", "RHEA_UP_MONITORS=2", "RHEA_METRICS_LISTEN="}
 	if got := environment(args); !slices.Equal(got, want) {
 		t.Fatalf("got %q", got)
 	}
