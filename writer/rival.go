@@ -14,16 +14,11 @@ import (
 // little longer than a roster takes to find out that a process has died.
 const rivalPatience = 4 * time.Second
 
-// rival returns another writer before which self has to stand back: one that has
-// its store open, or that was started earlier and is about to. It returns nil if
-// there is none.
-func rival(v *bus.View, self subject.Instance) *relaypb.Member {
-	own := v.Member(self)
+// rival returns another writer to which own yields, nil if there is none. Own
+// need not be in the view: a hiccup of the bus may have cost it its entry.
+func rival(v *bus.View, own *relaypb.Member, yields func(own, other *relaypb.Member) bool) *relaypb.Member {
 	for _, m := range v.Members(subject.Writer) {
-		if subject.Instance(m.Instance) == self {
-			continue
-		}
-		if standsBack(own, m) {
+		if m.Instance != own.Instance && yields(own, m) {
 			return m
 		}
 	}
@@ -31,15 +26,16 @@ func rival(v *bus.View, self subject.Instance) *relaypb.Member {
 }
 
 // standsBack says whether own, which has no store open yet, leaves the bus to
-// other.
+// other: one that has, or that was started earlier and is about to.
 func standsBack(own, other *relaypb.Member) bool { return other.Store != 0 || older(other, own) }
 
-// older says whether a was started before b. One that is not known yet is the
-// youngest.
+// givesWay says whether own, which serves, leaves the bus to other: one that
+// serves too, and for longer. One without a store stands back itself, whatever
+// its clock says.
+func givesWay(own, other *relaypb.Member) bool { return other.Store != 0 && older(other, own) }
+
+// older says whether a was started before b.
 func older(a, b *relaypb.Member) bool {
-	if b == nil {
-		return true
-	}
 	if a.Started != b.Started {
 		return a.Started < b.Started
 	}
@@ -51,9 +47,9 @@ func rivalError(m *relaypb.Member) error {
 		subject.Instance(m.Instance), m.Pid, m.Host)
 }
 
-// awaitRival returns when no other writer is on the bus, or an error after
+// awaitRival returns when there is no writer to stand back for, or an error after
 // rivalPatience, or when ctx ends.
-func awaitRival(ctx context.Context, r *bus.Roster, self subject.Instance) error {
+func awaitRival(ctx context.Context, r *bus.Roster, own *relaypb.Member) error {
 	select {
 	case <-r.Settled():
 	case <-ctx.Done():
@@ -63,7 +59,7 @@ func awaitRival(ctx context.Context, r *bus.Roster, self subject.Instance) error
 	patience := time.NewTimer(rivalPatience)
 	defer patience.Stop()
 	for {
-		m := rival(r.View(), self)
+		m := rival(r.View(), own, standsBack)
 		if m == nil {
 			return nil
 		}

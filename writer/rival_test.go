@@ -19,12 +19,12 @@ import (
 	"rhea/proto/subject"
 )
 
-// rivalWriter announces a writer that has a store open, until stop is called.
-// Started is when it says it was started, 0 for now.
-func (w *world) rivalWriter(started int64) (stop func()) {
+// rivalWriter announces a writer, until stop is called. Started is when it says it
+// was started, 0 for now, and store what it has open, 0 for nothing yet.
+func (w *world) rivalWriter(started int64, store uint64) (stop func()) {
 	b := w.mem.Join(w.space, slog.New(slog.DiscardHandler))
 	r := bus.NewRoster(b, subject.Writer, "test", func(m *relaypb.Member) {
-		m.Store = 7
+		m.Store = store
 		if started != 0 {
 			m.Started = started
 		}
@@ -44,7 +44,7 @@ func (w *world) rivalWriter(started int64) (stop func()) {
 func TestSecondWriterIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		stop := w.rivalWriter(0)
+		stop := w.rivalWriter(0, 7)
 		defer stop()
 		began := time.Now()
 		fs := vfs.NewMem()
@@ -67,7 +67,7 @@ func TestSecondWriterIsRefused(t *testing.T) {
 // A writer that is about to go is waited for; what arrives meanwhile is not lost.
 func TestRivalGoes(t *testing.T) {
 	w := newWorld(t)
-	stop := w.rivalWriter(0)
+	stop := w.rivalWriter(0, 7)
 	ctx, cancel := context.WithCancel(context.Background())
 	r, ended := w.launch(ctx, memConfig(), vfs.NewMem())
 	eventually(t, "both are announced", func() bool { return len(w.roster.View().Members(subject.Writer)) == 2 })
@@ -100,7 +100,7 @@ func TestTwoServing(t *testing.T) {
 		m := w.roster.View().Members(subject.Writer)
 		return len(m) == 1 && m[0].Store != 0
 	})
-	younger := w.rivalWriter(math.MaxInt64)
+	younger := w.rivalWriter(math.MaxInt64, 7)
 	eventually(t, "the younger is known", func() bool { return len(w.roster.View().Members(subject.Writer)) == 2 })
 	w.admit(admittedOf(nostrtest.Events(t)[0]))
 	w.flush()
@@ -108,27 +108,75 @@ func TestTwoServing(t *testing.T) {
 		t.Errorf("beside a younger writer: %v", v)
 	}
 	younger()
-	defer w.rivalWriter(1)()
+	defer w.rivalWriter(1, 7)()
 	if err := <-ended; err == nil || !strings.Contains(err.Error(), "another writer is on this bus: ") {
 		t.Errorf("beside an older writer: %v", err)
 	}
 }
 
-// A writer that starts leaves the bus to one that has a store open or is older.
-func TestStandsBack(t *testing.T) {
+// A writer that serves goes on beside a newcomer that has no store, whatever that
+// one's clock says, and beside a younger one while it misses its own entry in the
+// view.
+func TestServingStays(t *testing.T) {
+	w := newWorld(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	r, ended := w.launch(ctx, memConfig(), vfs.NewMem())
+	eventually(t, "the writer serves", func() bool { return r.storeID.Load() != 0 })
+	stays := func(why string) {
+		t.Helper()
+		// decide picks one of what is ready, so the change has its turn in one of these.
+		for range 8 {
+			w.admit(admittedOf(nostrtest.Events(t)[0]))
+			w.flush()
+			w.verdict()
+		}
+		select {
+		case err := <-ended:
+			t.Fatalf("%s: ended with %v", why, err)
+		default:
+		}
+	}
+	writers := func() int { return len(r.roster.View().Members(subject.Writer)) }
+
+	stop := w.rivalWriter(1, 0)
+	eventually(t, "the newcomer is known", func() bool { return writers() == 2 })
+	stays("beside a newcomer without a store")
+	stop()
+	eventually(t, "the newcomer is forgotten", func() bool { return writers() == 1 })
+
+	defer w.rivalWriter(math.MaxInt64, 7)()
+	eventually(t, "the younger is known", func() bool { return writers() == 2 })
+	gone := member(uint32(r.bus.Instance), 1, 0)
+	gone.Gone = true
+	w.bus.Publish(w.space.Member(subject.Writer), gone)
+	eventually(t, "its own entry is missing", func() bool { return !r.roster.View().Alive(r.bus.Instance) })
+	stays("without an entry of its own")
+	eventually(t, "it is back", func() bool { return r.roster.View().Alive(r.bus.Instance) })
+	stays("with its entry again")
+	cancel()
+	if err := <-ended; err != nil {
+		t.Errorf("ended with %v", err)
+	}
+}
+
+// A writer that starts leaves the bus to one that has a store open or is older,
+// one that serves only to one that has and is.
+func TestWhoYields(t *testing.T) {
 	for _, c := range []struct {
-		name       string
-		own, other *relaypb.Member
-		stands     bool // own has to stand back
+		name          string
+		own, other    *relaypb.Member
+		stands, gives bool
 	}{
-		{"older and about to open", member(1, 20, 0), member(2, 10, 0), true},
-		{"younger and about to open", member(1, 10, 0), member(2, 20, 0), false},
-		{"younger and open", member(1, 10, 0), member(2, 20, 5), true},
-		{"same age, lower instance", member(2, 10, 0), member(1, 10, 0), true},
-		{"same age, higher instance", member(1, 10, 0), member(2, 10, 0), false},
+		{"older and about to open", member(1, 20, 0), member(2, 10, 0), true, false},
+		{"younger and about to open", member(1, 10, 0), member(2, 20, 0), false, false},
+		{"younger and open", member(1, 10, 0), member(2, 20, 5), true, false},
+		{"older and open", member(1, 20, 0), member(2, 10, 5), true, true},
+		{"same age, lower instance", member(2, 10, 0), member(1, 10, 0), true, false},
+		{"same age, lower instance, open", member(2, 10, 0), member(1, 10, 5), true, true},
+		{"same age, higher instance", member(1, 10, 0), member(2, 10, 0), false, false},
 	} {
-		if got := standsBack(c.own, c.other); got != c.stands {
-			t.Errorf("%s: %v", c.name, got)
+		if stands, gives := standsBack(c.own, c.other), givesWay(c.own, c.other); stands != c.stands || gives != c.gives {
+			t.Errorf("%s: stands back %v, gives way %v", c.name, stands, gives)
 		}
 	}
 }

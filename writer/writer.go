@@ -42,6 +42,7 @@ type writer struct {
 	metrics *metrics
 	roster  *bus.Roster
 	inbox   *bus.Inbox[*relaypb.WriteInbox]
+	own     *relaypb.Member // the instance and start that are announced; fixed
 
 	// For the announcements, which another goroutine makes; storeID is 0 until the
 	// store is open and served.
@@ -55,7 +56,9 @@ type writer struct {
 
 func newWriter(cfg Config, env stage.Env, fs vfs.FS) *writer {
 	w := &writer{cfg: cfg, env: env, fs: fs, metrics: newMetrics(env.Metrics), diskOK: true}
+	w.own = &relaypb.Member{Instance: uint32(env.Bus.Instance), Started: time.Now().UnixMilli()}
 	w.roster = bus.NewRoster(env.Bus, subject.Writer, env.Version, func(m *relaypb.Member) {
+		m.Started = w.own.Started
 		m.Store, m.Seq = w.storeID.Load(), w.head.Load()
 		m.Stats = env.Metrics.Snapshot()
 	})
@@ -73,7 +76,7 @@ func (w *writer) run(ctx context.Context) error {
 	}
 	defer w.inbox.Close()
 	err := w.roster.While(ctx, func(ctx context.Context) error {
-		if err := awaitRival(ctx, w.roster, w.env.Bus.Instance); err != nil {
+		if err := awaitRival(ctx, w.roster, w.own); err != nil {
 			if ctx.Err() != nil {
 				return nil
 			}
@@ -179,7 +182,7 @@ func (w *writer) decide(ctx context.Context) error {
 		case <-changes:
 			// A second writer found its way onto the bus, perhaps because a network
 			// was cut in two for a while. The younger gives way.
-			if m := rival(w.roster.View(), w.env.Bus.Instance); m != nil && older(m, w.roster.View().Member(w.env.Bus.Instance)) {
+			if m := rival(w.roster.View(), w.own, givesWay); m != nil {
 				return rivalError(m)
 			}
 		case <-tick.C:
