@@ -52,6 +52,8 @@ type Commit struct {
 // Commit decides a batch in order, so that the events in it see each other, and
 // hands it to Pebble without waiting for the disk: it returns while the fsync
 // runs, and the next Commit sees what this one did. Readers see it after Wait.
+// While the disk is full, what would need it is refused; what is stored already,
+// superseded or forged is told so as ever.
 //
 // An error means that the store has failed and takes nothing more.
 func (s *Store) Commit(incoming []Incoming) (*Commit, error) {
@@ -59,11 +61,7 @@ func (s *Store) Commit(incoming []Incoming) (*Commit, error) {
 		return nil, err
 	}
 	c := &Commit{Verdicts: make([]Verdict, len(incoming)), s: s, number: s.committed + 1}
-	if !s.DiskOK() {
-		for i := range c.Verdicts {
-			c.Verdicts[i] = verdictFull
-		}
-	} else if err := s.w.commit(c, incoming); err != nil {
+	if err := s.w.commit(c, incoming, !s.DiskOK()); err != nil {
 		return nil, s.fail(fmt.Errorf("store %s: commit: %w", s.dir, err))
 	}
 	c.head = s.w.head

@@ -1,7 +1,7 @@
 package store
 
 // DiskOK reports whether the disk has more free space than Options.ReserveBytes.
-// While it has not, Commit refuses everything and reading goes on. A file system
+// While it has not, Commit writes nothing and reading goes on. A file system
 // that cannot tell its free space has enough. It is safe for concurrent use.
 func (s *Store) DiskOK() bool {
 	if s.opt.ReserveBytes < 0 {

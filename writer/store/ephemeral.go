@@ -67,19 +67,22 @@ func (w *writer) openRecent() error {
 
 // passOn gives an ephemeral event a Seq and an entry in the log, unless it has
 // just had one: an ingester that got no answer sends it again.
-func (w *writer) passOn(in *Incoming) error {
+func (w *writer) passOn(in *Incoming) (Verdict, error) {
 	now := w.s.opt.Now()
 	p := passing{now.UnixMilli(), in.Header.ID()}
-	if w.recent.has(p.id, now, w.s.opt.EphemeralKeep) {
-		return nil
+	switch {
+	case w.recent.has(p.id, now, w.s.opt.EphemeralKeep):
+		return verdictEphemeral, nil
+	case w.pending.full:
+		return verdictFull, nil
 	}
 	seq, err := w.append(logValue{header: in.Header, json: in.JSON})
 	if err != nil {
-		return err
+		return Verdict{}, err
 	}
 	w.recent.add(p)
 	w.buf = p.appendTo(appendSeqKey(w.buf[:0], spaceEphemeral, seq))
-	return w.pending.batch.Set(w.buf[:seqKeyLen], w.buf[seqKeyLen:], nil)
+	return verdictEphemeral, w.pending.batch.Set(w.buf[:seqKeyLen], w.buf[seqKeyLen:], nil)
 }
 
 // Expire drops the log entries of ephemeral events that are older than

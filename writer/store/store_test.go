@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -233,23 +234,31 @@ func openOnce(t *testing.T, fs vfs.FS) *Store {
 	return s
 }
 
+// On a full disk only what would need it is refused.
 func TestReserveRefusesWritesOnly(t *testing.T) {
 	fs := vfs.NewMem()
 	s := openMem(t, Options{FS: fs, ReserveBytes: 1000})
 	a, b := made(1, 1, 100, "a"), made(2, 1, 101, "b")
-	commit(t, s, incomingOf(a))
+	profile, passing := made(3, 0, 100, ""), made(4, 20000, 100, "")
+	commit(t, s, incomingOf(a), incomingOf(profile), incomingOf(passing))
 	fs.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 999})
-	verdicts, entries := commit(t, s, incomingOf(a), incomingOf(b))
-	for _, v := range verdicts {
-		if v.Outcome != relaypb.Outcome_ERROR || v.Text != "error: disk full" {
-			t.Errorf("verdict %v on a full disk", v)
-		}
+	forged := incomingOf(made(5, 1, 100, ""))
+	forged.Forged = true
+	verdicts, entries := commit(t, s, incomingOf(a), incomingOf(b), forged,
+		incomingOf(made(6, 0, 99, "")), incomingOf(made(7, 0, 101, "")), incomingOf(made(8, 10002, 100, "")),
+		incomingOf(passing), incomingOf(made(9, 20000, 100, "")))
+	want := []Verdict{verdictDuplicate, verdictFull, verdictForged,
+		verdictReplaced, verdictFull, verdictFull,
+		verdictEphemeral, verdictFull}
+	if !slices.Equal(verdicts, want) {
+		t.Errorf("verdicts on a full disk:\ngot  %v\nwant %v", verdicts, want)
 	}
-	if len(entries) > 0 || s.Head() != 1 || s.DiskOK() {
+	if len(entries) > 0 || s.Head() != 3 || s.DiskOK() {
 		t.Errorf("entries %v, head %d, DiskOK %v on a full disk", entries, s.Head(), s.DiskOK())
 	}
+	checked(t, s)
 	withView(t, s, func(v *View) {
-		if res, err := v.Scan(ScanRequest{Filters: []nostr.Filter{nostr.All()}}); err != nil || len(res.Events) != 1 {
+		if res, err := v.Scan(ScanRequest{Filters: []nostr.Filter{nostr.All()}}); err != nil || len(res.Events) != 2 {
 			t.Errorf("scan on a full disk: %d events, %v", len(res.Events), err)
 		}
 	})

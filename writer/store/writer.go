@@ -23,6 +23,7 @@ type writer struct {
 
 // pending is what the batch in work has done so far.
 type pending struct {
+	full    bool // the disk is: nothing may be added to the batch
 	batch   *pebble.Batch
 	entries []*relaypb.Entry
 	ids     map[nostr.EventID]place // added, or with Seq 0 removed
@@ -46,9 +47,9 @@ func (w *writer) open(s *Store) error {
 }
 
 // commit fills in the verdicts of c and applies what follows from them.
-func (w *writer) commit(c *Commit, incoming []Incoming) (err error) {
+func (w *writer) commit(c *Commit, incoming []Incoming, full bool) (err error) {
 	p := &w.pending
-	p.batch, p.entries = w.s.db.NewBatch(), nil
+	p.full, p.batch, p.entries = full, w.s.db.NewBatch(), nil
 	clear(p.ids)
 	clear(p.heads)
 	clear(p.values)
@@ -90,9 +91,11 @@ func (w *writer) decide(in *Incoming) (Verdict, error) {
 	case in.Forged:
 		return verdictForged, nil
 	case kind.IsEphemeral():
-		return verdictEphemeral, w.passOn(in)
+		return w.passOn(in)
 	case kind.IsReplaceable() || kind.IsAddressable():
 		return w.replace(in)
+	case w.pending.full:
+		return verdictFull, nil
 	}
 	_, err := w.add(in, nil)
 	return verdictNew, err
@@ -108,10 +111,12 @@ func (w *writer) replace(in *Incoming) (Verdict, error) {
 	}
 	next := head{place{createdAt: in.Header.CreatedAt()}, in.Header.ID()}
 	var gone []removed
-	if old.seq != 0 {
-		if old.beats(next) {
-			return verdictReplaced, nil
-		}
+	switch {
+	case old.seq != 0 && old.beats(next):
+		return verdictReplaced, nil
+	case w.pending.full:
+		return verdictFull, nil
+	case old.seq != 0:
 		if err := w.remove(old.seq); err != nil {
 			return Verdict{}, err
 		}
