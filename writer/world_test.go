@@ -71,12 +71,18 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
-// launch runs a writer on fs and returns without waiting for anything.
-func (w *world) launch(ctx context.Context, cfg Config, fs vfs.FS) (*running, <-chan error) {
+// idle makes a writer on fs that does not run yet.
+func (w *world) idle(cfg Config, fs vfs.FS) *running {
 	r := &running{bus: w.mem.Join(w.space, slog.New(slog.DiscardHandler)), metrics: stage.NewMetrics("writer")}
 	r.writer = newWriter(cfg, stage.Env{
 		Bus: r.bus, Log: slog.New(slog.DiscardHandler), Metrics: r.metrics, Limits: limits.Default(), Version: "test",
 	}, fs)
+	return r
+}
+
+// launch runs a writer on fs and returns without waiting for anything.
+func (w *world) launch(ctx context.Context, cfg Config, fs vfs.FS) (*running, <-chan error) {
+	r := w.idle(cfg, fs)
 	ended := make(chan error, 1)
 	go func() { ended <- r.run(ctx) }()
 	return r, ended

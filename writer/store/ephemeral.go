@@ -33,13 +33,20 @@ func (r *recent) has(id nostr.EventID, now time.Time, keep time.Duration) bool {
 }
 
 func (r *recent) forget(now time.Time, keep time.Duration) {
-	limit := now.Add(-keep).UnixMilli()
 	n := 0
-	for n < len(r.queue) && (r.queue[n].at < limit || len(r.queue)-n > maxRecent) {
+	for n < len(r.queue) && (r.queue[n].expired(now, keep) || len(r.queue)-n > maxRecent) {
 		delete(r.ids, r.queue[n].id)
 		n++
 	}
 	r.queue = r.queue[n:]
+}
+
+// expired reports whether more than keep lies between now and when p was
+// committed, in either direction: a clock that was set back must not make what
+// came before that, and all that came since and stands behind it, stay for hours.
+func (p passing) expired(now time.Time, keep time.Duration) bool {
+	d := now.UnixMilli() - p.at
+	return d > keep.Milliseconds() || -d > keep.Milliseconds()
 }
 
 func (r *recent) add(p passing) {
@@ -86,7 +93,7 @@ func (w *writer) passOn(in *Incoming) (Verdict, error) {
 }
 
 // Expire drops the log entries of ephemeral events that are older than
-// EphemeralKeep, 1000 at most, and reports whether more are left. It does not
+// EphemeralKeep, or from as far in the future, 1000 at most, and reports whether more are left. It does not
 // wait for the disk, and readers see it with the next commit. It belongs to the
 // goroutine that calls Commit.
 func (s *Store) Expire(now time.Time) (more bool, err error) {
@@ -100,7 +107,6 @@ func (s *Store) Expire(now time.Time) (more bool, err error) {
 }
 
 func (w *writer) expire(now time.Time) (more bool, err error) {
-	limit := now.Add(-w.s.opt.EphemeralKeep).UnixMilli()
 	o := within(spaceEphemeral)
 	// Without this every call would wade through the tombstones of those before.
 	o.LowerBound = appendSeqKey(nil, spaceEphemeral, w.recent.first)
@@ -118,7 +124,7 @@ func (w *writer) expire(now time.Time) (more bool, err error) {
 		}
 		seq := subject.Seq(binary.BigEndian.Uint64(it.Key()[1:]))
 		w.recent.first = seq
-		if p.at >= limit {
+		if !p.expired(now, w.s.opt.EphemeralKeep) {
 			break
 		}
 		if more = dropped == maxExpire; more {

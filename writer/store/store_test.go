@@ -324,3 +324,23 @@ func TestClosedStoreRefuses(t *testing.T) {
 		t.Errorf("Expire: %v", err)
 	}
 }
+
+// An ephemeral event that came before the clock was set back holds up nothing,
+// and is not taken for known.
+func TestExpiryAfterClockIsSetBack(t *testing.T) {
+	now := time.UnixMilli(1_700_000_000_000)
+	s := openMem(t, Options{EphemeralKeep: time.Minute, Now: func() time.Time { return now }})
+	commit(t, s, incomingOf(made(1, 20000, 1, "")))
+	now = now.Add(-time.Hour)
+	if _, entries := commit(t, s, incomingOf(made(1, 20000, 1, "")), incomingOf(made(2, 20000, 1, ""))); len(entries) != 2 {
+		t.Errorf("after the clock was set back: %v", entries)
+	}
+	now = now.Add(time.Minute + time.Millisecond)
+	if more, err := s.Expire(now); more || err != nil {
+		t.Errorf("Expire: more %v, %v", more, err)
+	}
+	commit(t, s, incomingOf(made(3, 1, 1, ""))) // shows it
+	if rep := checked(t, s); rep.Ephemeral != 0 || rep.Forgotten != 3 {
+		t.Errorf("%d are left, %d forgotten", rep.Ephemeral, rep.Forgotten)
+	}
+}
