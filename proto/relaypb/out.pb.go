@@ -451,6 +451,7 @@ type Deliveries struct {
 	Upto          uint64                 `protobuf:"varint,3,opt,name=upto,proto3" json:"upto,omitempty"` // every watch confirmed so far has been served up to this Seq
 	Events        []*Delivery            `protobuf:"bytes,4,rep,name=events,proto3" json:"events,omitempty"`
 	Watching      []uint64               `protobuf:"varint,5,rep,packed,name=watching,proto3" json:"watching,omitempty"` // watches confirmed: served up to `upto`, and live
+	Ended         []*Ended               `protobuf:"bytes,6,rep,name=ended,proto3" json:"ended,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -520,6 +521,68 @@ func (x *Deliveries) GetWatching() []uint64 {
 	return nil
 }
 
+func (x *Deliveries) GetEnded() []*Ended {
+	if x != nil {
+		return x.Ended
+	}
+	return nil
+}
+
+// A watch that the monitor does not keep. Without a text the shard has gone to
+// another monitor, and the gateway registers the subscription there; with one the
+// watch is refused, and the gateway makes a CLOSED of it.
+type Ended struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Num           uint64                 `protobuf:"varint,1,opt,name=num,proto3" json:"num,omitempty"`
+	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"` // begins with its NIP-01 prefix
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Ended) Reset() {
+	*x = Ended{}
+	mi := &file_out_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Ended) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Ended) ProtoMessage() {}
+
+func (x *Ended) ProtoReflect() protoreflect.Message {
+	mi := &file_out_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Ended.ProtoReflect.Descriptor instead.
+func (*Ended) Descriptor() ([]byte, []int) {
+	return file_out_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Ended) GetNum() uint64 {
+	if x != nil {
+		return x.Num
+	}
+	return 0
+}
+
+func (x *Ended) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 // One event for some of the gateway's subscriptions. Within a pair, and for each
 // subscription, deliveries come in the order of their Seqs.
 type Delivery struct {
@@ -533,7 +596,7 @@ type Delivery struct {
 
 func (x *Delivery) Reset() {
 	*x = Delivery{}
-	mi := &file_out_proto_msgTypes[5]
+	mi := &file_out_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -545,7 +608,7 @@ func (x *Delivery) String() string {
 func (*Delivery) ProtoMessage() {}
 
 func (x *Delivery) ProtoReflect() protoreflect.Message {
-	mi := &file_out_proto_msgTypes[5]
+	mi := &file_out_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -558,7 +621,7 @@ func (x *Delivery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delivery.ProtoReflect.Descriptor instead.
 func (*Delivery) Descriptor() ([]byte, []int) {
-	return file_out_proto_rawDescGZIP(), []int{5}
+	return file_out_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Delivery) GetSeq() uint64 {
@@ -594,7 +657,7 @@ type NegReply struct {
 
 func (x *NegReply) Reset() {
 	*x = NegReply{}
-	mi := &file_out_proto_msgTypes[6]
+	mi := &file_out_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -606,7 +669,7 @@ func (x *NegReply) String() string {
 func (*NegReply) ProtoMessage() {}
 
 func (x *NegReply) ProtoReflect() protoreflect.Message {
-	mi := &file_out_proto_msgTypes[6]
+	mi := &file_out_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -619,7 +682,7 @@ func (x *NegReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NegReply.ProtoReflect.Descriptor instead.
 func (*NegReply) Descriptor() ([]byte, []int) {
-	return file_out_proto_rawDescGZIP(), []int{6}
+	return file_out_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *NegReply) GetNum() uint64 {
@@ -673,14 +736,18 @@ const file_out_proto_rawDesc = "" +
 	"\x06Closed\x12\x10\n" +
 	"\x03num\x18\x01 \x01(\x04R\x03num\x12\x16\n" +
 	"\x06worker\x18\x02 \x01(\aR\x06worker\x12\x12\n" +
-	"\x04text\x18\x03 \x01(\tR\x04text\"\x99\x01\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\"\xbf\x01\n" +
 	"\n" +
 	"Deliveries\x12\x18\n" +
 	"\amonitor\x18\x01 \x01(\aR\amonitor\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\x12\x12\n" +
 	"\x04upto\x18\x03 \x01(\x04R\x04upto\x12)\n" +
 	"\x06events\x18\x04 \x03(\v2\x11.rhea.v1.DeliveryR\x06events\x12\x1a\n" +
-	"\bwatching\x18\x05 \x03(\x04R\bwatching\"D\n" +
+	"\bwatching\x18\x05 \x03(\x04R\bwatching\x12$\n" +
+	"\x05ended\x18\x06 \x03(\v2\x0e.rhea.v1.EndedR\x05ended\"-\n" +
+	"\x05Ended\x12\x10\n" +
+	"\x03num\x18\x01 \x01(\x04R\x03num\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"D\n" +
 	"\bDelivery\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x12\n" +
 	"\x04json\x18\x02 \x01(\fR\x04json\x12\x12\n" +
@@ -712,7 +779,7 @@ func file_out_proto_rawDescGZIP() []byte {
 }
 
 var file_out_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_out_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_out_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_out_proto_goTypes = []any{
 	(Outcome)(0),       // 0: rhea.v1.Outcome
 	(*OutInbox)(nil),   // 1: rhea.v1.OutInbox
@@ -720,22 +787,24 @@ var file_out_proto_goTypes = []any{
 	(*Part)(nil),       // 3: rhea.v1.Part
 	(*Closed)(nil),     // 4: rhea.v1.Closed
 	(*Deliveries)(nil), // 5: rhea.v1.Deliveries
-	(*Delivery)(nil),   // 6: rhea.v1.Delivery
-	(*NegReply)(nil),   // 7: rhea.v1.NegReply
+	(*Ended)(nil),      // 6: rhea.v1.Ended
+	(*Delivery)(nil),   // 7: rhea.v1.Delivery
+	(*NegReply)(nil),   // 8: rhea.v1.NegReply
 }
 var file_out_proto_depIdxs = []int32{
 	2, // 0: rhea.v1.OutInbox.verdict:type_name -> rhea.v1.Verdict
 	3, // 1: rhea.v1.OutInbox.part:type_name -> rhea.v1.Part
 	4, // 2: rhea.v1.OutInbox.closed:type_name -> rhea.v1.Closed
 	5, // 3: rhea.v1.OutInbox.deliveries:type_name -> rhea.v1.Deliveries
-	7, // 4: rhea.v1.OutInbox.neg:type_name -> rhea.v1.NegReply
+	8, // 4: rhea.v1.OutInbox.neg:type_name -> rhea.v1.NegReply
 	0, // 5: rhea.v1.Verdict.outcome:type_name -> rhea.v1.Outcome
-	6, // 6: rhea.v1.Deliveries.events:type_name -> rhea.v1.Delivery
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	7, // 6: rhea.v1.Deliveries.events:type_name -> rhea.v1.Delivery
+	6, // 7: rhea.v1.Deliveries.ended:type_name -> rhea.v1.Ended
+	8, // [8:8] is the sub-list for method output_type
+	8, // [8:8] is the sub-list for method input_type
+	8, // [8:8] is the sub-list for extension type_name
+	8, // [8:8] is the sub-list for extension extendee
+	0, // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_out_proto_init() }
@@ -756,7 +825,7 @@ func file_out_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_out_proto_rawDesc), len(file_out_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   7,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -176,9 +176,12 @@ func (x *Watch) GetFilters() []byte {
 }
 
 type Unwatch struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Conn          uint64                 `protobuf:"fixed64,1,opt,name=conn,proto3" json:"conn,omitempty"`
-	Num           uint64                 `protobuf:"varint,2,opt,name=num,proto3" json:"num,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Conn  uint64                 `protobuf:"fixed64,1,opt,name=conn,proto3" json:"conn,omitempty"`
+	Num   uint64                 `protobuf:"varint,2,opt,name=num,proto3" json:"num,omitempty"`
+	// Forget every watch of this gateway in the connection's shard whose num is
+	// below this one: after a loss, when it is not known which are left.
+	Below         bool `protobuf:"varint,3,opt,name=below,proto3" json:"below,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -227,6 +230,13 @@ func (x *Unwatch) GetNum() uint64 {
 	return 0
 }
 
+func (x *Unwatch) GetBelow() bool {
+	if x != nil {
+		return x.Below
+	}
+	return false
+}
+
 var File_sub_proto protoreflect.FileDescriptor
 
 const file_sub_proto_rawDesc = "" +
@@ -240,10 +250,11 @@ const file_sub_proto_rawDesc = "" +
 	"\x04conn\x18\x01 \x01(\x06R\x04conn\x12\x10\n" +
 	"\x03num\x18\x02 \x01(\x04R\x03num\x12\x14\n" +
 	"\x05after\x18\x03 \x01(\x04R\x05after\x12\x18\n" +
-	"\afilters\x18\x04 \x01(\fR\afilters\"/\n" +
+	"\afilters\x18\x04 \x01(\fR\afilters\"E\n" +
 	"\aUnwatch\x12\x12\n" +
 	"\x04conn\x18\x01 \x01(\x06R\x04conn\x12\x10\n" +
-	"\x03num\x18\x02 \x01(\x04R\x03numB\x14Z\x12rhea/proto/relaypbb\x06proto3"
+	"\x03num\x18\x02 \x01(\x04R\x03num\x12\x14\n" +
+	"\x05below\x18\x03 \x01(\bR\x05belowB\x14Z\x12rhea/proto/relaypbb\x06proto3"
 
 var (
 	file_sub_proto_rawDescOnce sync.Once
