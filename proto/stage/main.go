@@ -35,7 +35,7 @@ type Host struct {
 	LookupEnv      func(string) (string, bool)
 	Stdin          io.Reader // read only when supervised
 	Stdout, Stderr io.Writer
-	Signals        <-chan os.Signal // SIGINT and SIGTERM
+	Signals        <-chan os.Signal // as StopSignals returns
 }
 
 // The exit codes of a program.
@@ -78,21 +78,35 @@ func DefaultCommon() Common {
 	}
 }
 
+// StopSignals returns the signals that ask this process to stop: SIGINT, SIGTERM
+// and SIGHUP, the last unless whoever started it has that ignored, as nohup does.
+func StopSignals() <-chan os.Signal {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(signals, syscall.SIGHUP)
+	}
+	return signals
+}
+
+// IgnoreBrokenPipes lets this process live on when nobody reads its standard
+// output and error any more: its work is elsewhere. Log lines are lost then.
+func IgnoreBrokenPipes() { signal.Ignore(syscall.SIGPIPE) }
+
 // Main runs the program in this process and ends it. Panics are not caught: a
 // broken invariant is to be loud.
 func Main(p Program) {
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	IgnoreBrokenPipes()
 	os.Exit(p.Start(Host{
 		Args: os.Args[1:], LookupEnv: os.LookupEnv,
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: signals,
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: StopSignals(),
 	}))
 }
 
 // Start runs the program on the given host and returns its exit code. The
 // process is stopped by the first signal or, when supervised, by the end of
 // standard input; then it has [stage] drain to finish, which a second signal cuts
-// short.
+// short, other than SIGHUP: of that, a terminal that is closed may send several.
 //
 // When Start gives up on a drain, Run is still running: the caller is expected to
 // end the process. The goroutine that watches standard input lasts until that
@@ -167,9 +181,9 @@ func (p Program) live(h Host, common Common) int {
 
 	var overdue <-chan time.Time // nil until a stop is asked for
 	stop := func(why string) {
-		log.Info("stopping", "because", why, "drain", common.Stage.Drain)
-		cancel()
+		cancel() // before the log, which may be a pipe that nobody empties
 		overdue = time.After(common.Stage.Drain)
+		log.Info("stopping", "because", why, "drain", common.Stage.Drain)
 	}
 	for {
 		select {
@@ -181,6 +195,9 @@ func (p Program) live(h Host, common Common) int {
 			log.Info("stopped", "after", time.Since(started).Round(time.Millisecond))
 			return ExitOK
 		case s := <-h.Signals:
+			if overdue != nil && s == syscall.SIGHUP {
+				continue
+			}
 			if overdue != nil {
 				log.Error("gave up draining: second signal", "signal", s)
 				return ExitFailure

@@ -100,16 +100,18 @@ func TestDrain(t *testing.T) {
 	const stopping = "INFO  gateway started version=1.2.3\nINFO  gateway stopping because=interrupt drain=10s\n"
 	for name, c := range map[string]struct {
 		second time.Duration // after the first signal; 0: none
+		signal os.Signal     // the second
 		drain  string
 		err    error
 		code   int
 		stderr string
 	}{
-		"in time":       {0, "10s", nil, ExitOK, stopping + "INFO  gateway stopped after=3s\n"},
-		"ctx's error":   {0, "10s", context.Canceled, ExitOK, stopping + "INFO  gateway stopped after=3s\n"},
-		"fails":         {0, "10s", errors.New("flush"), ExitFailure, stopping + "ERROR gateway failed err=flush\n"},
-		"out of time":   {0, "2s", nil, ExitFailure, strings.Replace(stopping, "10s", "2s", 1) + "ERROR gateway gave up draining: out of time drain=2s\n"},
-		"second signal": {time.Second, "10s", nil, ExitFailure, stopping + "ERROR gateway gave up draining: second signal signal=terminated\n"},
+		"in time":       {0, nil, "10s", nil, ExitOK, stopping + "INFO  gateway stopped after=3s\n"},
+		"ctx's error":   {0, nil, "10s", context.Canceled, ExitOK, stopping + "INFO  gateway stopped after=3s\n"},
+		"fails":         {0, nil, "10s", errors.New("flush"), ExitFailure, stopping + "ERROR gateway failed err=flush\n"},
+		"out of time":   {0, nil, "2s", nil, ExitFailure, strings.Replace(stopping, "10s", "2s", 1) + "ERROR gateway gave up draining: out of time drain=2s\n"},
+		"hung up":       {time.Second, syscall.SIGHUP, "10s", nil, ExitOK, stopping + "INFO  gateway stopped after=3s\n"},
+		"second signal": {time.Second, syscall.SIGTERM, "10s", nil, ExitFailure, stopping + "ERROR gateway gave up draining: second signal signal=terminated\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -120,7 +122,7 @@ func TestDrain(t *testing.T) {
 					signals <- syscall.SIGINT
 					<-ctx.Done()
 					if c.second > 0 {
-						time.AfterFunc(c.second, func() { signals <- syscall.SIGTERM })
+						time.AfterFunc(c.second, func() { signals <- c.signal })
 					}
 					<-time.After(3 * time.Second)
 					return c.err
@@ -261,6 +263,7 @@ func TestMainAsAProcess(t *testing.T) {
 		stop       func(*exec.Cmd, io.Closer) error
 	}{
 		"terminated":             {"0", func(c *exec.Cmd, _ io.Closer) error { return c.Process.Signal(syscall.SIGTERM) }},
+		"hangup":                 {"0", func(c *exec.Cmd, _ io.Closer) error { return c.Process.Signal(syscall.SIGHUP) }},
 		"interrupt":              {"1", func(c *exec.Cmd, _ io.Closer) error { return c.Process.Signal(os.Interrupt) }},
 		"the supervisor is gone": {"1", func(_ *exec.Cmd, stdin io.Closer) error { return stdin.Close() }},
 	} {
@@ -294,4 +297,86 @@ func TestMainAsAProcess(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestBrokenPipe takes away whoever reads the log: the process must drain when it
+// is told to, and not die of saying so.
+func TestBrokenPipe(t *testing.T) {
+	cmd, lines, stderr := startProgram(t, os.Args[0])
+	awaitWorking(t, lines)
+	if err := stderr.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestStopBeforeLog stops a program whose log nobody takes for the moment.
+func TestStopBeforeLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		logs, stderr := io.Pipe()
+		signals := make(chan os.Signal, 1)
+		go func() { _, _ = logs.Read(make([]byte, 1000)) }() // "started", and no more
+		p := testProgram(func(ctx context.Context, _ Process) error {
+			signals <- syscall.SIGTERM
+			<-ctx.Done()
+			go func() { _, _ = io.Copy(io.Discard, logs) }() // ends with stderr
+			return nil
+		})
+		if code := p.Start(Host{LookupEnv: env(nil), Stderr: stderr, Signals: signals}); code != ExitOK {
+			t.Errorf("exit %d", code)
+		}
+		_ = stderr.Close() // a pipe's never fails
+	})
+}
+
+// TestNohup starts the program with SIGHUP ignored: so it must stay.
+func TestNohup(t *testing.T) {
+	cmd, lines, _ := startProgram(t, "/bin/sh", "-c", `trap "" HUP; exec "$0"`, os.Args[0])
+	awaitWorking(t, lines)
+	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGTERM} {
+		if err := cmd.Process.Signal(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !lines.Scan() || !strings.Contains(lines.Text(), "because=terminated") {
+		t.Errorf("it says %s", lines.Text())
+	}
+	for lines.Scan() {
+		t.Log(lines.Text())
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// startProgram starts this test binary as a program, by the given command.
+func startProgram(t *testing.T, command ...string) (*exec.Cmd, *bufio.Scanner, io.Closer) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd.Env = append(os.Environ(), "RHEA_STAGE_TEST_PROGRAM=1")
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return cmd, bufio.NewScanner(stderr), stderr
+}
+
+func awaitWorking(t *testing.T, lines *bufio.Scanner) {
+	t.Helper()
+	for lines.Scan() {
+		if strings.HasSuffix(lines.Text(), " working") {
+			return
+		}
+	}
+	t.Fatal("it does not work")
 }

@@ -9,9 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"rhea/proto/stage"
 )
@@ -21,26 +19,32 @@ type command struct {
 	name string
 	what string // one line
 	run  func(h stage.Host) int
+	// daemon says that it does not end when nobody reads its output any more; the
+	// others do, without a word, as programs in a pipe should.
+	daemon bool
 }
 
 func commands() []command {
 	return []command{
-		{"up", "run a relay, each stage a process", up},
-		{"solo", "run a relay in one process", solo},
-		{"import", "publish events from JSON lines through a running relay", importEvents},
-		{"export", "write stored events as JSON lines, oldest first", export},
-		{"scan", "write the events that match a filter, newest first", scan},
-		{"status", "show the processes of a running relay and what they do", showStatus},
-		{"check", "check the store of a relay that does not run", check},
+		{"up", "run a relay, each stage a process", up, true},
+		{"solo", "run a relay in one process", solo, true},
+		{"import", "publish events from JSON lines through a running relay", importEvents, false},
+		{"export", "write stored events as JSON lines, oldest first", export, false},
+		{"scan", "write the events that match a filter, newest first", scan, false},
+		{"status", "show the processes of a running relay and what they do", showStatus, false},
+		{"check", "check the store of a relay that does not run", check, false},
 	}
 }
 
 func main() {
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	for _, c := range commands() {
+		if c.daemon && len(os.Args) > 1 && os.Args[1] == c.name {
+			stage.IgnoreBrokenPipes()
+		}
+	}
 	os.Exit(run(stage.Host{
 		Args: os.Args[1:], LookupEnv: os.LookupEnv,
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: signals,
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: stage.StopSignals(),
 	}))
 }
 

@@ -3,15 +3,18 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -21,7 +24,15 @@ import (
 	"rhea/rhea/status"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// mainEnv makes the test binary rhea itself.
+const mainEnv = "RHEA_TEST_MAIN"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(mainEnv) == "1" {
+		main()
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // call runs a command line as a process would.
 func call(stdin string, args ...string) (code int, stdout, stderr string) {
@@ -304,6 +315,77 @@ func TestEnvironment(t *testing.T) {
 	if got := unalias(after, nil); !slices.Equal(got, after) {
 		t.Fatalf("got %q", got)
 	}
+}
+
+// A relay outlives whoever reads its output, and then stops in order; a command
+// in a pipe ends with its reader, and has nothing to say about it.
+func TestBrokenPipes(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	out, in, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	relay := process(t, "solo", "--data", data, "--listen=127.0.0.1:0")
+	relay.Stdout, relay.Stderr = in, in
+	if err := relay.Start(); err != nil {
+		t.Fatal(err)
+	}
+	in.Close()
+	ready := false
+	for lines := bufio.NewScanner(out); !ready && lines.Scan(); {
+		ready = strings.HasPrefix(lines.Text(), "rhea: ready on ")
+	}
+	out.Close()
+	if code, _, errs := call(string(nostrtest.Lines(t)[0]), "import", "--data", data); code != 0 {
+		t.Error(errs)
+	}
+	out, in, err = os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out.Close()
+	var errs bytes.Buffer
+	scan := process(t, "scan", "--data", data, "{}")
+	scan.Stdout, scan.Stderr = in, &errs
+	_ = scan.Run() // with what code is its own affair: a shell sees the last command's
+	in.Close()
+	if errs.Len() > 0 {
+		t.Errorf("scan says %s", errs.String())
+	}
+	if err := relay.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	if err := relay.Wait(); err != nil {
+		t.Errorf("ready %v, and ends with %v", ready, err)
+	}
+}
+
+// process is rhea as a process of its own, a minute at the most.
+func process(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, os.Args[0], args...)
+	cmd.Env = append(os.Environ(), mainEnv+"=1")
+	return cmd
+}
+
+func TestStopOnSignals(t *testing.T) {
+	signals := make(chan os.Signal)
+	ctx, kill, end := stopOnSignals(signals)
+	defer end()
+	for range 3 { // each is taken when the one before has been dealt with
+		signals <- syscall.SIGHUP
+	}
+	<-ctx.Done()
+	select {
+	case <-kill:
+		t.Fatal("a terminal that hangs up cuts the drain short")
+	default:
+	}
+	signals <- syscall.SIGTERM
+	<-kill
+	signals <- syscall.SIGTERM
 }
 
 func TestIsTerminal(t *testing.T) {

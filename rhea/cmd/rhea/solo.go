@@ -13,7 +13,7 @@ const soloHelp = `Usage: rhea solo [flags]
 
 Runs a relay in one process: the same stages as rhea up, with less memory and latency, but
 nothing is started again when it fails. Prints a line when clients can connect.
-SIGINT or SIGTERM stops the relay in order; a second one stops it at once.
+SIGINT, SIGTERM or SIGHUP stops the relay in order; a second SIGINT or SIGTERM stops it at once.
 ` + relayFlags + relaySettings
 
 func solo(h stage.Host) int {

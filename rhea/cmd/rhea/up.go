@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"syscall"
 	"time"
 
 	"rhea/proto/bus"
@@ -18,7 +19,7 @@ const upHelp = `Usage: rhea up [flags]
 
 Runs a relay on this machine: one process for every stage, joined by a NATS server inside of
 this one. Prints a line when clients can connect. Processes that die are started again.
-SIGINT or SIGTERM stops the relay in order; a second one stops it at once.
+SIGINT, SIGTERM or SIGHUP stops the relay in order; a second SIGINT or SIGTERM stops it at once.
 ` + relayFlags + `
   --gateways N         gateway processes, which share the address (1)
   --ingesters N        processes that check events (1)
@@ -120,7 +121,8 @@ func free(address string) (string, error) {
 }
 
 // stopOnSignals returns a context that the first signal ends and a channel that
-// the second closes. Cancel ends the goroutine that listens for them.
+// the second closes, other than SIGHUP: of that, a terminal that is closed may
+// send several. Cancel ends the goroutine that listens for them.
 func stopOnSignals(signals <-chan os.Signal) (ctx context.Context, kill <-chan struct{}, cancel func()) {
 	ctx, stop := context.WithCancel(context.Background())
 	over, end := context.WithCancel(context.Background())
@@ -128,14 +130,17 @@ func stopOnSignals(signals <-chan os.Signal) (ctx context.Context, kill <-chan s
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		for n := 0; ; n++ {
+		for dead := false; ; {
 			select {
 			case <-over.Done():
 				return
-			case <-signals:
-				stop()
-				if n == 1 {
+			case s := <-signals:
+				switch {
+				case ctx.Err() == nil:
+					stop()
+				case s != syscall.SIGHUP && !dead:
 					close(killed)
+					dead = true
 				}
 			}
 		}
