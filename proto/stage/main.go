@@ -38,11 +38,12 @@ type Host struct {
 	Signals        <-chan os.Signal // as StopSignals returns
 }
 
-// The exit codes of a program.
+// The exit codes of a program. A Go program that panics, or runs out of memory,
+// ends with 2, which therefore stands for nothing else.
 const (
 	ExitOK      = 0
 	ExitFailure = 1
-	ExitUsage   = 2 // a bad command line or configuration
+	ExitUsage   = 64 // a bad command line or configuration: EX_USAGE of sysexits.h
 )
 
 // SupervisedEnv is the variable that a supervisor sets to "1" to say that it

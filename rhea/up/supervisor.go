@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"rhea/proto/stage"
 	"rhea/proto/subject"
 	"rhea/rhea/whole"
 )
@@ -34,10 +35,6 @@ type Supervisor struct {
 // can be an accident, and whoever waits for the prompt wants to know soon.
 const attempts = 3
 
-// exitUsage is the exit code of a program that cannot work as it is configured,
-// stage.ExitUsage: starting it again is no use.
-const exitUsage = 2
-
 // Run starts the programs and returns when all have ended: nil after ctx has,
 // or why a stage cannot start.
 func (s *Supervisor) Run(ctx context.Context) error {
@@ -53,8 +50,8 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		go c.keep()
 	}
 	err := s.watch(ctx, deaths)
-	for _, stage := range whole.StopOrder() {
-		s.stop(stage, children, deaths)
+	for _, st := range whole.StopOrder() {
+		s.stop(st, children, deaths)
 	}
 	return err
 }
@@ -71,7 +68,8 @@ func (s *Supervisor) watch(ctx context.Context, deaths <-chan death) error {
 			s.Died(d.child.Stage, d.pid)
 			d.child.failed++
 			ready := closed(s.Ready)
-			if !ready && (d.pid == 0 || d.code == exitUsage || d.child.failed >= attempts) {
+			// A child that cannot work as it is configured is not started in vain.
+			if !ready && (d.pid == 0 || d.code == stage.ExitUsage || d.child.failed >= attempts) {
 				return fmt.Errorf("%s cannot start: %s", d.child.Name, d.reason())
 			}
 			s.Log.Warn("a stage has ended and is started again", "stage", d.child.Name, "pid", d.pid,

@@ -18,6 +18,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"rhea/proto/stage"
 	"rhea/proto/subject"
 	"rhea/rhea/whole"
 )
@@ -39,14 +40,16 @@ func TestMain(m *testing.M) {
 // play is what a child does. It says on standard error that it runs, and lasts
 // until a signal or the end of standard input.
 func play(role string) int {
-	stage := os.Getenv("RHEA_TEST_STAGE")
+	st := os.Getenv("RHEA_TEST_STAGE")
 	switch role {
 	case "usage":
 		fmt.Fprintln(os.Stderr, "rhea-x: --nonsense is no flag")
-		return exitUsage
+		return stage.ExitUsage
+	case "panics":
+		panic("a broken invariant")
 	case "fails":
-		fmt.Fprintf(os.Stderr, "2026-01-02T03:04:05.678Z INFO  %s/00000001 started\n", stage)
-		fmt.Fprintf(os.Stderr, "2026-01-02T03:04:05.678Z ERROR %s/00000001 failed err=\"the store is \\\"locked\\\"\"\n", stage)
+		fmt.Fprintf(os.Stderr, "2026-01-02T03:04:05.678Z INFO  %s/00000001 started\n", st)
+		fmt.Fprintf(os.Stderr, "2026-01-02T03:04:05.678Z ERROR %s/00000001 failed err=\"the store is \\\"locked\\\"\"\n", st)
 		return 1
 	case "supervisor":
 		return playSupervisor()
@@ -70,7 +73,7 @@ func play(role string) int {
 	}()
 	select {
 	case <-signals:
-		fmt.Fprintf(os.Stderr, "%s ends\n", stage)
+		fmt.Fprintf(os.Stderr, "%s ends\n", st)
 	case <-orphaned:
 	}
 	return 0
@@ -208,8 +211,9 @@ func TestCannotStart(t *testing.T) {
 		want    string
 		starts  int
 	}{
-		{child1("usage", subject.Gateway), "gateway cannot start: rhea-x: --nonsense is no flag (exit status 2)", 1},
+		{child1("usage", subject.Gateway), "gateway cannot start: rhea-x: --nonsense is no flag (exit status 64)", 1},
 		{child1("fails", subject.Gateway), `gateway cannot start: the store is "locked" (exit status 1)`, attempts},
+		{child1("panics", subject.Gateway), "gateway cannot start: panic: a broken invariant", attempts},
 		{missing, "no such file", 0},
 	} {
 		var output bytes.Buffer

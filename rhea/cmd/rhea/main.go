@@ -85,7 +85,8 @@ func usage(w io.Writer) {
 	for _, c := range commands() {
 		fmt.Fprintf(&b, "  %-8s  %s\n", c.name, c.what)
 	}
-	b.WriteString("  version   print the version\n\nrhea COMMAND --help says more.\n")
+	b.WriteString("  version   print the version\n\nrhea COMMAND --help says more.\n" +
+		"Exit codes: 0 done, 1 failed, 64 a bad command line or configuration.\n")
 	io.WriteString(w, b.String()) // a usage that cannot be printed has nobody to tell
 }
 

@@ -125,9 +125,9 @@ func TestOperator(t *testing.T) {
 	}{
 		{[]string{"solo", "--data", data, "--listen", "127.0.0.1:0"}, 1, "a relay already runs on " + data + " (rhea solo, process "},
 		{[]string{"check", "--data", data}, 1, "stop it first"},
-		{[]string{"scan", "--data", data, `{"kinds":1}`}, 2, `filter {"kinds":1}: `},
-		{[]string{"scan", "--data", data}, 2, "which events?"},
-		{[]string{"scan", "--data", data, "--limit=-1", "{}"}, 2, "--limit is -1"},
+		{[]string{"scan", "--data", data, `{"kinds":1}`}, stage.ExitUsage, `filter {"kinds":1}: `},
+		{[]string{"scan", "--data", data}, stage.ExitUsage, "which events?"},
+		{[]string{"scan", "--data", data, "--limit=-1", "{}"}, stage.ExitUsage, "--limit is -1"},
 		{[]string{"import", "--data", data, "no/such"}, 1, "no/such"},
 	} {
 		if code, _, errs := call("", c.args...); code != c.code || !strings.Contains(errs, c.want) {
@@ -257,17 +257,17 @@ func TestUsage(t *testing.T) {
 		code int
 		want string
 	}{
-		{"", 2, "Usage: rhea COMMAND"},
+		{"", 64, "Usage: rhea COMMAND"},
 		{"help", 0, "Usage: rhea COMMAND"},
 		{"help up", 0, "Usage: rhea up"},
-		{"nonsense", 2, `no command "nonsense"`},
+		{"nonsense", stage.ExitUsage, `no command "nonsense"`},
 		{"version", 0, "rhea "},
 		{"up --version", 0, "rhea "},
-		{"up --nonsense", 2, "no flag --nonsense"},
-		{"up --gateways 0", 2, "gateways is 0"},
-		{"up extra", 2, `"extra" is not a flag`},
-		{"solo --listen nowhere", 2, "want host:port"},
-		{"status extra", 2, `"extra" is not a flag`},
+		{"up --nonsense", stage.ExitUsage, "no flag --nonsense"},
+		{"up --gateways 0", stage.ExitUsage, "gateways is 0"},
+		{"up extra", stage.ExitUsage, `"extra" is not a flag`},
+		{"solo --listen nowhere", stage.ExitUsage, "want host:port"},
+		{"status extra", stage.ExitUsage, `"extra" is not a flag`},
 		{"status --data /nonexistent/x", 1, "no relay runs on /nonexistent/x: start one with"},
 		{"check --data /nonexistent/x", 1, "there is no store"},
 	} {
