@@ -1,6 +1,8 @@
 package monitor
 
 import (
+	"slices"
+
 	"rhea/proto/relaypb"
 	"rhea/proto/subject"
 )
@@ -10,21 +12,30 @@ type fetch struct {
 	from subject.Seq
 }
 
+// settleTries is how many (watch, commit) pairs one settle tries, ten to twenty
+// milliseconds of work: when a monitor has died all its watches come at once, and
+// those that are live already are not to wait for them.
+const settleTries = 200_000
+
 // settle brings the waiting watches forward: those that the window reaches back
 // to are served from it, confirmed and live; for the others a range of the log is
-// fetched, one at a time, for the oldest and whoever else it serves.
-func (c *core) settle() {
+// fetched, one at a time, for the oldest and whoever else it serves. It reports
+// whether some are left that the window reaches back to.
+func (c *core) settle() (more bool) {
 	if !c.known || len(c.waiting) == 0 {
-		return
+		return false
 	}
 	var ready []*watch
 	left := c.waiting[:0]
+	tries := 0
 	for _, w := range c.waiting {
 		switch {
 		case w.state == gone:
-		case c.window.covers(w.after):
+		case c.window.covers(w.after) && tries < settleTries:
 			ready = append(ready, w)
+			tries += 1 + len(c.window.behind(w.after))
 		default:
+			more = more || c.window.covers(w.after)
 			left = append(left, w)
 		}
 	}
@@ -39,14 +50,19 @@ func (c *core) settle() {
 		}
 		c.metrics.caughtUp.Add(len(ready))
 	}
+	return more
 }
 
 // nextFetch says what to fetch now, if anything.
 func (c *core) nextFetch() *fetch {
-	if c.fetching != nil || len(c.waiting) == 0 || !c.known {
+	if c.fetching != nil || !c.known {
 		return nil
 	}
-	c.fetching = &fetch{from: c.waiting[0].after + 1}
+	oldest := slices.IndexFunc(c.waiting, func(w *watch) bool { return w.state == waiting && !c.window.covers(w.after) })
+	if oldest < 0 {
+		return nil
+	}
+	c.fetching = &fetch{from: c.waiting[oldest].after + 1}
 	c.metrics.fetches.Inc()
 	return c.fetching
 }

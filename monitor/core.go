@@ -42,6 +42,7 @@ type core struct {
 type outputs struct {
 	deliveries []delivery
 	fetch      *fetch // to be answered with fetched
+	more       bool   // flush again, soon: watches are left that could be served
 }
 
 // delivery is a message for one gateway.

@@ -96,7 +96,7 @@ func (tr *transcript) run(t *testing.T, d *datadriven.TestData) string {
 			Conn: uint64(conn), Num: number("num"), After: number("after"), Filters: []byte(longhand(d.Input)),
 		}}})
 	case "unwatch":
-		tr.core.handle(tr.now, &relaypb.SubInbox{Body: &relaypb.SubInbox_Unwatch{Unwatch: &relaypb.Unwatch{Conn: uint64(conn), Num: number("num")}}})
+		tr.core.handle(tr.now, &relaypb.SubInbox{Body: &relaypb.SubInbox_Unwatch{Unwatch: &relaypb.Unwatch{Conn: uint64(conn), Num: number("num"), Below: d.HasArg("below")}}})
 	case "garbage":
 		tr.core.handle(tr.now, &relaypb.SubInbox{})
 	case "log", "fetched":
@@ -146,6 +146,9 @@ func (tr *transcript) flush() string {
 		}
 		if len(d.msg.Watching) > 0 {
 			fmt.Fprintf(&b, ", watching %v", d.msg.Watching)
+		}
+		for _, e := range d.msg.Ended {
+			fmt.Fprintf(&b, ", ended %d %q", e.Num, e.Text)
 		}
 		b.WriteByte('\n')
 	}

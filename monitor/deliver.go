@@ -22,6 +22,7 @@ type gateway struct {
 	// Collected until flush.
 	pending  []*relaypb.Delivery
 	watching []uint64
+	ended    []*relaypb.Ended
 	talking  bool // listed in core.talking
 }
 
@@ -45,6 +46,13 @@ func (c *core) confirm(w *watch) {
 	c.talk(w.gateway)
 }
 
+// end collects the end of a watch that is not kept: with a text it is refused,
+// without one its shard is another monitor's.
+func (c *core) end(gw *gateway, num uint64, text string) {
+	gw.ended = append(gw.ended, &relaypb.Ended{Num: num, Text: text})
+	c.talk(gw)
+}
+
 func (c *core) talk(gw *gateway) {
 	if !gw.talking {
 		gw.talking = true
@@ -54,8 +62,8 @@ func (c *core) talk(gw *gateway) {
 
 // flush brings the waiting watches forward and returns all that is to be said.
 func (c *core) flush() outputs {
-	c.settle()
 	var out outputs
+	out.more = c.settle()
 	for _, gw := range c.talking {
 		out.deliveries = gw.messages(out.deliveries, c.self, c.position())
 		gw.talking = false
@@ -100,9 +108,14 @@ func (gw *gateway) messages(out []delivery, self subject.Instance, position subj
 		room(numBytes)
 		msg.Watching = append(msg.Watching, num)
 	}
+	for _, e := range gw.ended {
+		room(numBytes + len(e.Text) + 8)
+		msg.Ended = append(msg.Ended, e)
+	}
 	msg.Upto = uint64(position)
-	gw.said, gw.content = position, len(gw.pending)+len(gw.watching) > 0
+	gw.said, gw.content = position, len(gw.pending)+len(gw.watching)+len(gw.ended) > 0
 	clear(gw.pending)
-	gw.pending, gw.watching = gw.pending[:0], gw.watching[:0]
+	clear(gw.ended)
+	gw.pending, gw.watching, gw.ended = gw.pending[:0], gw.watching[:0], gw.ended[:0]
 	return out
 }

@@ -1,6 +1,8 @@
 package monitor
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"rhea/proto/subject"
@@ -50,7 +52,7 @@ func (c *core) tick(now time.Time, alive func(subject.Instance) bool) {
 	for sh, since := range c.shards.lost {
 		if now.Sub(since) >= shardGrace {
 			delete(c.shards.lost, sh)
-			c.dropIf(func(w *watch) bool { return w.shard == sh })
+			c.letGo(sh)
 		}
 	}
 	for id, gw := range c.gateways {
@@ -60,7 +62,9 @@ func (c *core) tick(now time.Time, alive func(subject.Instance) bool) {
 		case gw.missing.IsZero():
 			gw.missing = now
 		case now.Sub(gw.missing) >= gatewayGrace:
-			c.dropIf(func(w *watch) bool { return w.gateway == gw })
+			for _, w := range gw.watches {
+				c.drop(w)
+			}
 			delete(c.gateways, id)
 			continue
 		}
@@ -70,11 +74,14 @@ func (c *core) tick(now time.Time, alive func(subject.Instance) bool) {
 	}
 }
 
-func (c *core) dropIf(cond func(*watch) bool) {
+// letGo drops the watches of a shard that another monitor has, and says so: a
+// gateway that has not noticed would wait for events that never come.
+func (c *core) letGo(sh subject.Shard) {
 	for _, gw := range c.gateways {
-		for _, w := range gw.watches {
-			if cond(w) {
+		for _, num := range slices.Sorted(maps.Keys(gw.watches)) {
+			if w := gw.watches[num]; w.shard == sh {
 				c.drop(w)
+				c.end(gw, num, "")
 			}
 		}
 	}

@@ -114,8 +114,12 @@ func (m *monitor) start() (stop func(), failed <-chan error) {
 func (m *monitor) serve(stop <-chan struct{}, changes <-chan struct{}, failed <-chan error, done func() bool) error {
 	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
+	var again <-chan struct{} // always, while watches are left to be served; else nil
+	always := make(chan struct{})
+	close(always)
 	for !done() {
 		select {
+		case <-again:
 		case <-stop:
 			return nil
 		case err := <-failed:
@@ -134,7 +138,11 @@ func (m *monitor) serve(stop <-chan struct{}, changes <-chan struct{}, failed <-
 			m.core.fetched(a.fetch, a.entries)
 		}
 		m.takeWaiting()
-		m.say(m.core.flush())
+		out := m.core.flush()
+		m.say(out)
+		if again = nil; out.more {
+			again = always
+		}
 	}
 	return nil
 }

@@ -47,18 +47,24 @@ func (c *core) watch(m *relaypb.Watch) {
 			return
 		}
 	}
-	if c.watches >= c.cfg.MaxWatches || c.bytes >= int(c.cfg.MaxFilterBytes) || gw == nil && len(c.gateways) >= maxGateways {
+	if gw == nil {
+		if len(c.gateways) >= maxGateways {
+			c.metrics.refused.Inc()
+			return // there is not even anybody to tell
+		}
+		gw = &gateway{id: conn.Gateway(), watches: make(map[uint64]*watch)}
+		c.gateways[gw.id] = gw
+	}
+	if c.watches >= c.cfg.MaxWatches || c.bytes >= int(c.cfg.MaxFilterBytes) {
 		c.metrics.refused.Inc()
+		c.end(gw, m.Num, nostr.RateLimited.Text("the relay has too many subscriptions"))
 		return
 	}
 	filters, err := nostr.ParseFilters(m.Filters, c.limits)
 	if err != nil {
 		c.metrics.garbage.Inc()
+		c.end(gw, m.Num, nostr.Invalid.Text(err.Error()))
 		return
-	}
-	if gw == nil {
-		gw = &gateway{id: conn.Gateway(), watches: make(map[uint64]*watch)}
-		c.gateways[gw.id] = gw
 	}
 	w := &watch{gateway: gw, num: m.Num, shard: c.shardOf(conn), after: subject.Seq(m.After)}
 	c.shards.note(w.shard, c.now)
@@ -79,10 +85,21 @@ func (c *core) watch(m *relaypb.Watch) {
 }
 
 func (c *core) unwatch(m *relaypb.Unwatch) {
-	if gw := c.gateways[subject.ConnID(m.Conn).Gateway()]; gw != nil {
-		if w := gw.watches[m.Num]; w != nil {
-			c.drop(w)
+	conn := subject.ConnID(m.Conn)
+	gw := c.gateways[conn.Gateway()]
+	if gw == nil {
+		return
+	}
+	if m.Below {
+		for _, w := range gw.watches {
+			if w.num < m.Num && w.shard == c.shardOf(conn) {
+				c.drop(w)
+			}
 		}
+		return
+	}
+	if w := gw.watches[m.Num]; w != nil {
+		c.drop(w)
 	}
 }
 

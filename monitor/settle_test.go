@@ -1,0 +1,59 @@
+package monitor
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"rhea/proto/limits"
+	"rhea/proto/nostr"
+	"rhea/proto/relaypb"
+	"rhea/proto/stage"
+	"rhea/proto/subject"
+)
+
+// A great many watches that come at once are served a part at a time, each once.
+func TestSettleInParts(t *testing.T) {
+	cfg := DefaultConfig()
+	c := newCore(1, cfg, nostr.FilterLimits{MaxFilters: limits.Default().MaxFilters}, func(subject.ConnID) subject.Shard { return 0 }, newMetrics(stage.NewMetrics("monitor")))
+	now := time.Unix(1000, 0)
+	const commits, watches = 1000, 1000
+	var log relaypb.Entries
+	log.Store, log.From, log.Next = 1, 1, commits+1
+	for i := range uint64(commits) {
+		e := &nostr.Event{Kind: 1, CreatedAt: int64(i)}
+		log.Entries = append(log.Entries, &relaypb.Entry{Seq: i + 1, Header: nostr.AppendHeader(nil, e), Json: []byte("{}")})
+	}
+	c.follow(&relaypb.Entries{Store: 1, From: 1, Next: 1})
+	c.follow(&log)
+	for i := range uint64(watches) {
+		c.handle(now, &relaypb.SubInbox{Body: &relaypb.SubInbox_Watch{Watch: &relaypb.Watch{
+			Conn: uint64(subject.MakeConnID(9, uint32(i))), Num: i + 1, Filters: fmt.Appendf(nil, `{"kinds":[%d]}`, i%2)}}})
+	}
+	parts, received, watching := 0, map[uint64]int{}, map[uint64]int{}
+	for more := true; more; parts++ {
+		out := c.flush()
+		for _, d := range out.deliveries {
+			for _, e := range d.msg.Events {
+				for _, num := range e.Nums {
+					received[num]++
+				}
+			}
+			for _, num := range d.msg.Watching {
+				watching[num]++
+			}
+		}
+		if more = out.more; out.fetch != nil {
+			t.Fatalf("part %d fetches from %d what the window has", parts, out.fetch.from)
+		}
+	}
+	if parts < 2 {
+		t.Error("it was done in one part")
+	}
+	for num := uint64(1); num <= watches; num++ {
+		want := commits * int((num-1)%2)
+		if received[num] != want || watching[num] != 1 {
+			t.Fatalf("watch %d received %d of %d and was confirmed %d times", num, received[num], want, watching[num])
+		}
+	}
+}
