@@ -21,12 +21,13 @@ const (
 
 // event is one that is not answered yet.
 type event struct {
-	line  Line
-	num   uint64
-	shard subject.Shard
-	sent  time.Time
-	retry time.Duration
-	held  bool // nobody listens on the shard: it waits for the next owner
+	line   Line
+	num    uint64
+	shard  subject.Shard
+	sent   time.Time
+	retry  time.Duration
+	copies int  // sent so far
+	held   bool // nobody listens on the shard: it waits for the next owner
 }
 
 // frame is an event to be sent now.
@@ -78,6 +79,9 @@ func (c *core) send(e *event, now time.Time) {
 	if e.held = c.owners[e.shard] == 0; e.held {
 		return
 	}
+	if e.copies++; e.copies > 1 {
+		c.result.Resent++
+	}
 	// Any counter will do that falls to the shard: this sender has no connections.
 	conn := subject.MakeConnID(c.instance, uint32(e.shard))
 	c.out = append(c.out, frame{e.shard, &relaypb.EventFrame{
@@ -94,7 +98,7 @@ func (c *core) verdict(v *relaypb.Verdict) *event {
 	}
 	delete(c.waiting, e.num)
 	c.window.Give(len(e.line.Event))
-	c.result.count(v)
+	c.result.count(v, e.copies > 1)
 	return e
 }
 
@@ -126,7 +130,6 @@ func (c *core) tick(now time.Time) {
 	for _, e := range c.waiting {
 		if !e.held && now.Sub(e.sent) >= e.retry {
 			e.retry = min(2*e.retry, lastRetry)
-			c.result.Resent++
 			c.send(e, now)
 		}
 	}

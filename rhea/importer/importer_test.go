@@ -179,7 +179,8 @@ func TestWindow(t *testing.T) {
 	})
 }
 
-// What an ingester died with is sent to its successor at once.
+// What an ingester died with is sent to its successor at once. What is stored
+// then may be the first copy, so it is no duplicate from before the import.
 func TestSuccessor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := bus.NewMemory()
@@ -197,9 +198,14 @@ func TestSuccessor(t *testing.T) {
 		if len(deaf.heard) != 5 {
 			t.Fatalf("%d heard", len(deaf.heard))
 		}
-		heir := startIngester(t, m, func(*relaypb.EventFrame) relaypb.Outcome { return relaypb.Outcome_NEW })
+		heir := startIngester(t, m, func(e *relaypb.EventFrame) relaypb.Outcome {
+			if string(e.Event) == "b" || string(e.Event) == "d" {
+				return relaypb.Outcome_DUPLICATE
+			}
+			return relaypb.Outcome_NEW
+		})
 		r := <-done
-		if r.Accepted != 5 || r.Resent != 0 || r.Took >= 2*time.Second {
+		if r.Accepted != 3 || r.Found != 2 || r.Duplicate != 0 || r.Resent != 5 || r.Lines() != 5 || !r.Complete() || r.Took >= 2*time.Second {
 			t.Fatalf("%+v: it waited for the time-out", r)
 		}
 		heir.stop()
@@ -225,15 +231,16 @@ func TestMissingFile(t *testing.T) {
 
 func TestResultText(t *testing.T) {
 	r := importer.Result{
-		Accepted: 1234567, Duplicate: 2, TooLong: 1, Unanswered: 3, Took: 61234567890,
+		Accepted: 1234567, Found: 4, Duplicate: 2, TooLong: 1, Unanswered: 3, Took: 61234567890,
 		Rejected: map[string]int{"invalid: b": 1, "invalid: a": 1, "blocked: c": 1000},
 	}
 	var b strings.Builder
 	if err := r.Write(&b); err != nil {
 		t.Fatal(err)
 	}
-	want := `1,235,575 events in 1m1.23s (20,177/s)
+	want := `1,235,579 events in 1m1.23s (20,177/s)
    1,234,567  accepted
+           4  accepted, found stored when sent again
            2  duplicate, stored before
            0  replaced, a newer version is stored
        1,003  rejected

@@ -15,6 +15,7 @@ import (
 // Result counts what became of the lines.
 type Result struct {
 	Accepted   int // on disk now
+	Found      int // on disk when sent again: accepted whose first answer was lost, or before
 	Ephemeral  int // passed on, not stored
 	Duplicate  int // were on disk before
 	Replaced   int // refused because a newer version is stored
@@ -22,7 +23,7 @@ type Result struct {
 	Rejected   map[string]int // by reason, for the event or the relay's policy
 	Failed     int            // the relay's own errors: worth another try
 	Unanswered int
-	Resent     int // sent more than once, not a fate
+	Resent     int // copies sent beyond the first, not a fate
 	Took       time.Duration
 }
 
@@ -31,12 +32,18 @@ const maxReasons = 20
 
 const otherReasons = "other reasons"
 
-func (r *Result) count(v *relaypb.Verdict) {
+// count counts the answer to an event. Of one that was resent, a duplicate says
+// nothing of the time before the import: it may be the first copy that is stored.
+func (r *Result) count(v *relaypb.Verdict, resent bool) {
 	switch v.Outcome {
 	case relaypb.Outcome_NEW:
 		r.Accepted++
 	case relaypb.Outcome_DUPLICATE:
-		r.Duplicate++
+		if resent {
+			r.Found++
+		} else {
+			r.Duplicate++
+		}
 	case relaypb.Outcome_EPHEMERAL:
 		r.Ephemeral++
 	case relaypb.Outcome_REPLACED:
@@ -63,7 +70,7 @@ func (r *Result) Rejections() int {
 
 // Lines is the number of all lines that have met their fate.
 func (r *Result) Lines() int {
-	return r.Accepted + r.Ephemeral + r.Duplicate + r.Replaced + r.TooLong + r.Rejections() + r.Failed + r.Unanswered
+	return r.Accepted + r.Found + r.Ephemeral + r.Duplicate + r.Replaced + r.TooLong + r.Rejections() + r.Failed + r.Unanswered
 }
 
 // Complete says whether every line got an answer that is final.
@@ -83,6 +90,7 @@ func (r *Result) Write(w io.Writer) error {
 		}
 	}
 	row(r.Accepted, "accepted", true)
+	row(r.Found, "accepted, found stored when sent again", false)
 	row(r.Ephemeral, "ephemeral, passed on and not stored", false)
 	row(r.Duplicate, "duplicate, stored before", true)
 	row(r.Replaced, "replaced, a newer version is stored", true)

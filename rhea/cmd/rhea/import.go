@@ -13,8 +13,9 @@ const importHelp = `Usage: rhea import [flags] [FILE…] < events.jsonl
 
 Publishes events, one JSON object a line, through a running relay: they are checked as a client's
 would be, reach live subscriptions, and are on disk when they are counted as accepted. It can be
-run again: what is stored already is counted as a duplicate. Ends with exit code 1 when a line has
-no final answer.
+run again: what is stored already is counted as a duplicate. What had to be sent again, as the
+relay did not answer, and is found stored then, counts as accepted, in a row of its own: most
+likely its first copy is what is stored. Ends with exit code 1 when a line has no final answer.
 
   --no-verify          trust the signatures, which saves most of the work` + operatorFlags
 

@@ -47,7 +47,7 @@ func (b *bar) show(p importer.Progress) {
 	lines := p.Result.Lines()
 	rate := float64(lines) / time.Since(b.started).Seconds()
 	fmt.Fprintf(b.w, "%s%s events, %s/s · %s accepted, %s rejected · %s in flight", clearLine,
-		importer.Thousands(lines), importer.Thousands(int(rate)), importer.Thousands(p.Result.Accepted),
+		importer.Thousands(lines), importer.Thousands(int(rate)), importer.Thousands(p.Result.Accepted+p.Result.Found),
 		importer.Thousands(p.Result.Rejections()+p.Result.TooLong), importer.Thousands(p.Waiting))
 	b.shown = true
 }
