@@ -177,9 +177,19 @@ func BenchmarkScan(b *testing.B) {
 			return nostr.Filter{Kinds: []nostr.Kind{1, 6, 7, 9735}, Limit: 50,
 				Tags: []nostr.TagFilter{{Name: 'p', Values: []nostr.TagValue{nostr.PackedTagValue(e.PubKey)}}}}
 		},
+		// All but nothing of this is reading: the ids have to be looked up to tell which
+		// of the events is the newest.
+		"ids10000/1": func() nostr.Filter {
+			f := nostr.Filter{Limit: 1}
+			for range 10_000 {
+				f.IDs = append(f.IDs, pick().ID)
+			}
+			f.Sort()
+			return f
+		},
 		"all/100": func() nostr.Filter { return nostr.Filter{Limit: 100} },
 	}
-	for _, name := range []string{"id", "author+kind/20", "kind1/500", "feed200x2/100", "authors1000x5/100", "p+4kinds/50", "all/100"} {
+	for _, name := range []string{"id", "author+kind/20", "kind1/500", "feed200x2/100", "authors1000x5/100", "p+4kinds/50", "ids10000/1", "all/100"} {
 		b.Run(name, func(b *testing.B) {
 			filters := make([][]nostr.Filter, 64)
 			for i := range filters {

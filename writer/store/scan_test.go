@@ -163,6 +163,44 @@ func filtersJSON(filters []nostr.Filter) []byte {
 	return b
 }
 
+// TestSliceOutlastsLookups has a clock by which looking up the values takes
+// 100 ms and reading a batch 10: a slice of 20 ms reads for as long as it looked up.
+func TestSliceOutlastsLookups(t *testing.T) {
+	at, calls := time.UnixMilli(1_700_000_000_000), 0
+	s := openMem(t, Options{Now: func() time.Time {
+		if calls++; calls == 2 {
+			at = at.Add(90 * time.Millisecond)
+		}
+		at = at.Add(10 * time.Millisecond)
+		return at
+	}})
+	const events = 1000
+	ids := nostr.Filter{Limit: nostr.NoLimit}
+	refs := nostr.Filter{Limit: nostr.NoLimit, Tags: []nostr.TagFilter{{Name: 'e'}}}
+	var batch []Incoming
+	for i := range events {
+		e := made(1, 1, int64(i+1), "", nostr.Tag{"e", fmt.Sprintf("%064x", i)})
+		e.ID[1], e.ID[2] = byte(i>>8), byte(i)
+		ids.IDs = append(ids.IDs, e.ID)
+		id, err := nostr.ParseEventID(e.Tags[0][1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		refs.Tags[0].Values = append(refs.Tags[0].Values, nostr.PackedTagValue(id))
+		batch = append(batch, incomingOf(e))
+	}
+	commit(t, s, batch...)
+	for name, f := range map[string]nostr.Filter{"ids": ids, "tag values": refs} {
+		withView(t, s, func(v *View) {
+			calls = 0
+			res, err := v.Scan(ScanRequest{Filters: []nostr.Filter{f}, MaxTime: 20 * time.Millisecond})
+			if err != nil || res.Done || len(res.Events) != 10*maxBatch {
+				t.Errorf("%s: %d events in the first slice, want %d; done %v, %v", name, len(res.Events), 10*maxBatch, res.Done, err)
+			}
+		})
+	}
+}
+
 // TestReadersBesideTheWriter reads from several goroutines while one commits and
 // another waits; it is for the race detector.
 func TestReadersBesideTheWriter(t *testing.T) {
