@@ -33,6 +33,10 @@ type Conn interface {
 	Request(ctx context.Context, subj string, data []byte) (*Message, error)
 	// Dropped counts the messages that found a channel full.
 	Dropped() uint64
+	// Reconnects counts how often the connection was lost and came back.
+	Reconnects() uint64
+	// Dead receives once if the connection has ended for good, not by Close.
+	Dead() <-chan error
 	// Close flushes what was published and ends the connection.
 	Close()
 }
@@ -80,6 +84,31 @@ func (b *Bus) Close() {
 	b.out.Close()
 	b.control.Close()
 	b.in.Close()
+}
+
+// Reconnects counts how often one of the connections was lost and came back.
+// What was in flight then, in either direction, may be lost.
+func (b *Bus) Reconnects() uint64 {
+	n := b.in.Reconnects() + b.out.Reconnects()
+	if b.control != b.in {
+		n += b.control.Reconnects()
+	}
+	return n
+}
+
+// Watch waits until ctx ends, or a connection ends for good, which it returns: a
+// process that hears or says only a part of what it should must not go on.
+func (b *Bus) Watch(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-b.in.Dead():
+		return err
+	case err := <-b.out.Dead():
+		return err
+	case err := <-b.control.Dead():
+		return err
+	}
 }
 
 // Dropped counts messages that found an inbox of this process full.

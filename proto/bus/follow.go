@@ -22,9 +22,9 @@ type Follower struct {
 	inbox  *Inbox[*relaypb.LogInbox]
 	out    chan *relaypb.Entries
 
-	store   uint64
-	next    uint64 // the first Seq not delivered; 0 before the start
-	fetches uint64
+	store  uint64
+	next   uint64           // the first Seq not delivered; 0 before the start
+	writer subject.Instance // that was heard of last
 }
 
 // How the follower asks for ranges.
@@ -89,10 +89,19 @@ func (f *Follower) Run(ctx context.Context) error {
 	}
 }
 
-// behind says whether the writer's last announcement is beyond what was read.
+// behind says whether there is something to fetch: the writer's last announcement
+// is beyond what was read, or is a new writer's that has less than that, because
+// its store was restored from an older copy.
 func (f *Follower) behind() bool {
 	for _, w := range f.roster.View().Members(subject.Writer) {
-		if w.Store != 0 && (f.next == 0 || w.Store != f.store || w.Seq >= f.next) {
+		if w.Store == 0 {
+			continue
+		}
+		restored := subject.Instance(w.Instance) != f.writer && f.writer != 0 && w.Seq+1 < f.next
+		if !restored {
+			f.writer = subject.Instance(w.Instance)
+		}
+		if f.next == 0 || w.Store != f.store || w.Seq >= f.next || restored {
 			return true
 		}
 	}
@@ -143,7 +152,6 @@ func (f *Follower) fetch(ctx context.Context, upto uint64) {
 			}
 			continue
 		}
-		f.fetches++
 		switch {
 		case f.next == 0 || e.Store != f.store || e.From < f.next:
 			f.restart(ctx, e)
@@ -166,7 +174,7 @@ func (f *Follower) restart(ctx context.Context, e *relaypb.Entries) {
 		f.deliver(ctx, e)
 		return
 	}
-	f.store, f.next = e.Store, e.Head+1
+	f.store, f.next, f.writer = e.Store, e.Head+1, 0
 	select {
 	case f.out <- &relaypb.Entries{Store: e.Store, From: f.next, Next: f.next, Head: e.Head}:
 	case <-ctx.Done():

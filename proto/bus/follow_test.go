@@ -194,3 +194,57 @@ func TestFollowerSeesAnotherStore(t *testing.T) {
 		wg.Wait()
 	})
 }
+
+// The same store with less in it, under another writer, has been restored from an
+// older copy: that begins another history too.
+func TestFollowerSeesARestoredStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := NewMemory()
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		srv := &logServer{store: 5}
+		srv.append(100)
+		writer := func() (stop func()) {
+			ctx, cancel := context.WithCancel(ctx)
+			b := m.Join(space(t), quiet)
+			srv.mu.Lock()
+			srv.bus = b
+			srv.mu.Unlock()
+			fetches := Listen(b, func() *relaypb.LogFetch { return new(relaypb.LogFetch) }, 0)
+			fetches.Add(b.Space.LogFetch())
+			r := NewRoster(b, subject.Writer, "", func(m *relaypb.Member) {
+				srv.mu.Lock()
+				defer srv.mu.Unlock()
+				m.Seq, m.Store = uint64(len(srv.log)), srv.store
+			})
+			wg.Go(func() { r.Run(ctx) })
+			wg.Go(func() { srv.serve(ctx, fetches); fetches.Close() })
+			return cancel
+		}
+		stop := writer()
+		fb := m.Join(space(t), quiet)
+		fr := NewRoster(fb, subject.Monitor, "", nil)
+		f := NewFollower(fb, fr, Head, 2)
+		wg.Go(func() { fr.Run(ctx) })
+		wg.Go(func() { f.Run(ctx) })
+		if e := <-f.C(); e.From != 101 {
+			t.Fatalf("start: %v", e)
+		}
+		time.Sleep(time.Second)
+		stop()
+		synctest.Wait()
+		srv.mu.Lock()
+		srv.log = srv.log[:40]
+		srv.mu.Unlock()
+		writer()
+		if e := <-f.C(); e.Store != 5 || e.From != 41 || e.Next != 41 {
+			t.Fatalf("restored: %v", e)
+		}
+		srv.bus.Publish(srv.bus.Space.Log(), srv.append(1))
+		if e := <-f.C(); e.From != 41 || len(e.Entries) != 1 {
+			t.Fatalf("going on: %v", e)
+		}
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -52,7 +53,7 @@ func Dial(ctx context.Context, c Config, instance subject.Instance, name string,
 	for i, role := range []string{"in", "out", "control"} {
 		if conns[i], err = dial(ctx, c, fmt.Sprintf("%s %s %s", name, instance, role), log, extra); err != nil {
 			for _, c := range conns[:i] {
-				c.nc.Close()
+				c.Close()
 			}
 			return nil, err
 		}
@@ -61,12 +62,17 @@ func Dial(ctx context.Context, c Config, instance subject.Instance, name string,
 }
 
 type natsConn struct {
-	nc      *nats.Conn
-	dropped atomic.Uint64
+	nc         *nats.Conn
+	reconnects atomic.Uint64
+	closing    atomic.Bool
+	dead       chan error // receives once if the connection ends for good by itself
+	mu         sync.Mutex
+	subs       map[*nats.Subscription]bool
+	dropped    uint64 // by subscriptions that are no more
 }
 
 func dial(ctx context.Context, c Config, name string, log *slog.Logger, extra []nats.Option) (*natsConn, error) {
-	conn := &natsConn{}
+	conn := &natsConn{dead: make(chan error, 1), subs: make(map[*nats.Subscription]bool)}
 	opts := append([]nats.Option{
 		nats.Name(name),
 		nats.MaxReconnects(-1),
@@ -77,19 +83,30 @@ func dial(ctx context.Context, c Config, name string, log *slog.Logger, extra []
 		nats.ReconnectBufSize(-1),
 		nats.PingInterval(2 * time.Second),
 		nats.MaxPingsOutstanding(2),
-		nats.FlusherTimeout(10 * time.Second),
+		// A write that blocks for longer takes the connection down, which is noticed
+		// and survived; one that blocks for ever would stop the loop that publishes.
+		nats.FlusherTimeout(2 * time.Second),
+		// Accounts that a restarted server has not loaded yet are no reason to stay
+		// away for good.
+		nats.IgnoreAuthErrorAbort(),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
 				log.Warn("bus connection lost", "conn", name, "err", err)
 			}
 		}),
-		nats.ReconnectHandler(func(nc *nats.Conn) { log.Info("bus connection is back", "conn", name) }),
-		nats.ErrorHandler(func(_ *nats.Conn, s *nats.Subscription, err error) {
-			if errors.Is(err, nats.ErrSlowConsumer) {
-				conn.dropped.Add(1)
-				return
+		nats.ReconnectHandler(func(*nats.Conn) {
+			conn.reconnects.Add(1)
+			log.Info("bus connection is back", "conn", name)
+		}),
+		nats.ClosedHandler(func(nc *nats.Conn) {
+			if !conn.closing.Load() {
+				conn.dead <- fmt.Errorf("bus: connection %s is closed: %w", name, nc.LastError())
 			}
-			log.Error("bus", "conn", name, "err", err)
+		}),
+		nats.ErrorHandler(func(_ *nats.Conn, s *nats.Subscription, err error) {
+			if !errors.Is(err, nats.ErrSlowConsumer) { // those are counted; see Dropped
+				log.Error("bus", "conn", name, "err", err)
+			}
 		}),
 	}, extra...)
 	if c.Credentials != "" {
@@ -130,11 +147,35 @@ func (c *natsConn) Subscribe(subj string, to chan *Message) (Subscription, error
 	}
 	// From here on the server knows of it: who is told of the subscription by other
 	// ways can send at once.
-	if err := c.nc.FlushTimeout(5 * time.Second); err != nil {
+	if err := c.nc.FlushTimeout(2 * time.Second); err != nil {
 		s.Unsubscribe()
 		return nil, err
 	}
-	return s, nil
+	c.mu.Lock()
+	c.subs[s] = true
+	c.mu.Unlock()
+	return natsSub{c, s}, nil
+}
+
+type natsSub struct {
+	c *natsConn
+	s *nats.Subscription
+}
+
+func (s natsSub) Unsubscribe() error {
+	s.c.mu.Lock()
+	delete(s.c.subs, s.s)
+	s.c.dropped += droppedOf(s.s)
+	s.c.mu.Unlock()
+	return s.s.Unsubscribe()
+}
+
+func droppedOf(s *nats.Subscription) uint64 {
+	n, err := s.Dropped()
+	if err != nil {
+		return 0 // it ended with the connection
+	}
+	return uint64(n)
 }
 
 func (c *natsConn) Request(ctx context.Context, subj string, data []byte) (*Message, error) {
@@ -145,9 +186,22 @@ func (c *natsConn) Request(ctx context.Context, subj string, data []byte) (*Mess
 	return m, err
 }
 
-func (c *natsConn) Dropped() uint64 { return c.dropped.Load() }
+func (c *natsConn) Dropped() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := c.dropped
+	for s := range c.subs {
+		n += droppedOf(s)
+	}
+	return n
+}
+
+func (c *natsConn) Reconnects() uint64 { return c.reconnects.Load() }
+
+func (c *natsConn) Dead() <-chan error { return c.dead }
 
 func (c *natsConn) Close() {
+	c.closing.Store(true)
 	if c.nc.IsConnected() {
 		c.nc.FlushTimeout(2 * time.Second)
 	}

@@ -298,24 +298,29 @@ func (r *Roster) publish() {
 	}
 }
 
-// While runs the roster beside body: body's context ends when ctx ends or the
-// roster fails, and the roster goes on until body has returned, so that this
-// process says it is gone as its last word. It returns the first error.
+// While runs the roster beside body: body's context ends when ctx ends, the
+// roster fails or the bus is closed for good, and the roster goes on until body
+// has returned, so that this process says it is gone as its last word. It returns
+// the roster's or the bus's error, if there is one, or else body's.
 func (r *Roster) While(ctx context.Context, body func(context.Context) error) error {
 	bodyCtx, stopBody := context.WithCancel(ctx)
 	defer stopBody()
 	rosterCtx, stopRoster := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopRoster()
-	done := make(chan error, 1)
-	go func() {
-		err := r.Run(rosterCtx)
-		stopBody()
-		done <- err
-	}()
+	done := make(chan error, 2)
+	for _, run := range []func(context.Context) error{r.Run, r.bus.Watch} {
+		go func() {
+			err := run(rosterCtx)
+			stopBody()
+			done <- err
+		}()
+	}
 	err := body(bodyCtx)
 	stopRoster()
-	if rosterErr := <-done; rosterErr != nil {
-		return rosterErr
+	for range cap(done) {
+		if e := <-done; e != nil {
+			err = e
+		}
 	}
 	return err
 }
