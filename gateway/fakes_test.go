@@ -266,7 +266,9 @@ func (w *world) startMonitor() (stop func()) {
 				switch b := m.GetBody().(type) {
 				case *relaypb.SubInbox_Watch:
 					filters, _ := parseFilters(b.Watch.Filters) // the reqworker has read them
-					watches[b.Watch.Num] = &fakeWatch{subject.ConnID(b.Watch.Conn).Gateway(), filters, int(b.Watch.After)}
+					if watches[b.Watch.Num] == nil {
+						watches[b.Watch.Num] = &fakeWatch{subject.ConnID(b.Watch.Conn).Gateway(), filters, int(b.Watch.After)}
+					}
 					confirmed = []uint64{b.Watch.Num}
 				case *relaypb.SubInbox_Unwatch:
 					delete(watches, b.Unwatch.Num)

@@ -48,7 +48,7 @@ func newMetrics(m *stage.Metrics) *metrics {
 
 		resent:       m.Counter("events_resent", "EVENTs sent again to an ingester."),
 		resumed:      m.Counter("queries_resumed", "Queries sent again to a reqworker."),
-		rewatched:    m.Counter("watches_again", "Subscriptions registered again with a monitor."),
+		rewatched:    m.Counter("watches_again", "Watches sent again to a monitor."),
 		gaps:         m.Counter("gaps", "Holes in what reqworkers and monitors sent."),
 		timeouts:     m.Counter("timeouts", "Questions of clients given up with error:."),
 		sendFailures: m.Counter("send_failures", "Messages that the bus did not take."),

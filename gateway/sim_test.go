@@ -165,7 +165,9 @@ func (s *sim) Send(_ string, m proto.Message) error {
 	case *relaypb.SubInbox:
 		switch b := m.Body.(type) {
 		case *relaypb.SubInbox_Watch:
-			s.monitor.watches[b.Watch.Num] = int(b.Watch.After)
+			if _, ok := s.monitor.watches[b.Watch.Num]; !ok {
+				s.monitor.watches[b.Watch.Num] = int(b.Watch.After)
+			}
 			s.monitor.fresh = append(s.monitor.fresh, b.Watch.Num)
 		case *relaypb.SubInbox_Unwatch:
 			delete(s.monitor.watches, b.Unwatch.Num)

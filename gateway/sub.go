@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"rhea/proto/frame"
 	"rhea/proto/nostr"
@@ -25,6 +26,7 @@ type sub struct {
 	seen      subject.Seq      // everything up to this has been sent
 	monitor   subject.Instance // that it was registered with; 0: none
 	confirmed bool             // the monitor has said so
+	pause     time.Duration    // until an unconfirmed watch is sent again
 }
 
 // subscribe opens a subscription, in place of the one that has the same id.
@@ -106,9 +108,8 @@ func (c *core) checkSub(num uint64) {
 	case s == nil:
 	case s.query != nil:
 		c.checkQuery(s)
-	case s.monitor != 0 && !s.confirmed:
-		c.metrics.rewatched.Inc()
-		c.rewatch(s)
+	default:
+		c.checkWatch(s)
 	}
 }
 

@@ -14,8 +14,11 @@ const (
 	// that registering everything again does not flood them.
 	watchWindow = 4 << 20
 	watchCost   = 64 // of a watch, beside its filters
-	// rewatchTime is how long a watch may stay unconfirmed.
-	rewatchTime = 2 * time.Second
+	// A watch that is not confirmed is sent again after resendWatch, then after
+	// twice as long, and so on up to maxResendWatch. It keeps its number, which
+	// leaves a monitor that is still catching it up where it is.
+	resendWatch    = 2 * time.Second
+	maxResendWatch = 30 * time.Second
 	// behindTime is how long a monitor may have read further in the log than it
 	// has told this gateway, before it is taken to have forgotten the gateway.
 	behindTime = 3 * time.Second
@@ -65,12 +68,26 @@ func (c *core) pumpWatches() {
 }
 
 func (c *core) register(s *sub, owner subject.Instance) {
-	s.monitor = owner
+	s.monitor, s.pause = owner, resendWatch
 	c.monitorOf(owner)
+	c.sendWatch(s)
+}
+
+func (c *core) sendWatch(s *sub) {
 	c.send(c.space.Sub(s.conn.shard), &relaypb.SubInbox{Body: &relaypb.SubInbox_Watch{Watch: &relaypb.Watch{
 		Conn: uint64(s.conn.id), Num: s.num, After: uint64(s.seen), Filters: s.filters,
 	}}})
-	c.alarms.set(c.now.Add(rewatchTime), alarm{aboutSub, s.num})
+	c.alarms.set(c.now.Add(s.pause), alarm{aboutSub, s.num})
+}
+
+// checkWatch sends a watch again that its monitor has not confirmed.
+func (c *core) checkWatch(s *sub) {
+	if s.monitor == 0 || s.confirmed {
+		return
+	}
+	c.metrics.rewatched.Inc()
+	s.pause = min(2*s.pause, maxResendWatch)
+	c.sendWatch(s)
 }
 
 // unwatch ends the registration of a subscription, if it has one.
