@@ -123,11 +123,11 @@ func dial(ctx context.Context, c Config, name string, log *slog.Logger, extra []
 			return conn, nil
 		}
 		if time.Now().After(deadline) {
-			return nil, fmt.Errorf("bus: no NATS server at %s: %w", c.URL, err)
+			return nil, unreachable(c.URL, err)
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("bus: no NATS server at %s: %w", c.URL, err)
+			return nil, unreachable(c.URL, err)
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
