@@ -36,6 +36,7 @@ import (
 //	closed num= worker= text=
 //	deliver monitor= number= upto= events=(seq:num+num,…) watching=(…)
 //	neg num= message= error=
+//	reconnect               the bus was away
 //	tick 2s                 time passes, a tenth of a second after the other
 //	limits …                see command
 func TestCore(t *testing.T) {
@@ -137,6 +138,8 @@ func (b *bench) command(d *datadriven.TestData) {
 		if d.MaybeScanArgs(b.t, "ping", &ping); ping != "" {
 			b.config.PingInterval, _ = time.ParseDuration(ping)
 		}
+	case "reconnect":
+		b.core.Reconnected()
 	case "farewell":
 		b.core.Drain()
 		b.core.Farewell()
@@ -337,6 +340,9 @@ func describe(m proto.Message) string {
 		case *relaypb.SubInbox_Watch:
 			return fmt.Sprintf("watch %d after=%d %s", b.Watch.Num, b.Watch.After, b.Watch.Filters)
 		case *relaypb.SubInbox_Unwatch:
+			if b.Unwatch.Below {
+				return fmt.Sprintf("unwatch below %d", b.Unwatch.Num)
+			}
 			return fmt.Sprintf("unwatch %d", b.Unwatch.Num)
 		}
 	case *relaypb.NegInbox:

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -250,7 +251,7 @@ func (w *world) advance(q *fakeQuery, worker uint32, out *bus.Outbox) (done bool
 }
 
 type fakeWatch struct {
-	gateway subject.Instance
+	conn    subject.ConnID
 	filters []testFilter
 	after   int
 }
@@ -267,19 +268,23 @@ func (w *world) startMonitor() (stop func()) {
 				case *relaypb.SubInbox_Watch:
 					filters, _ := parseFilters(b.Watch.Filters) // the reqworker has read them
 					if watches[b.Watch.Num] == nil {
-						watches[b.Watch.Num] = &fakeWatch{subject.ConnID(b.Watch.Conn).Gateway(), filters, int(b.Watch.After)}
+						watches[b.Watch.Num] = &fakeWatch{subject.ConnID(b.Watch.Conn), filters, int(b.Watch.After)}
 					}
 					confirmed = []uint64{b.Watch.Num}
 				case *relaypb.SubInbox_Unwatch:
-					delete(watches, b.Unwatch.Num)
+					id := subject.ConnID(b.Unwatch.Conn)
+					maps.DeleteFunc(watches, func(num uint64, v *fakeWatch) bool {
+						return num == b.Unwatch.Num && v.conn.Gateway() == id.Gateway() ||
+							b.Unwatch.Below && num < b.Unwatch.Num && v.conn.Gateway() == id.Gateway() && w.space.ShardOf(v.conn) == w.space.ShardOf(id)
+					})
 				}
 				head := w.head()
 				out2 := make(map[subject.Instance]*relaypb.Deliveries)
 				for num, v := range watches {
-					d := out2[v.gateway]
+					d := out2[v.conn.Gateway()]
 					if d == nil {
 						d = &relaypb.Deliveries{Monitor: uint32(b.Instance), Upto: uint64(head)}
-						out2[v.gateway] = d
+						out2[v.conn.Gateway()] = d
 					}
 					for i, e := range w.since(v.after)[:max(0, head-v.after)] {
 						if wants(v.filters, e) {

@@ -101,6 +101,7 @@ func (g *gateway) run(ctx context.Context, r *bus.Roster, listener net.Listener,
 	l := &loop{
 		core: newCore(g.bus.Space, g.bus.Instance, &g.config, &env.Limits, outbox, g.hub, time.Now()),
 		hub:  g.hub, inbox: inbox, outbox: outbox, roster: r, changes: r.Changes(),
+		bus: g.bus, reconnects: g.bus.Reconnects(),
 	}
 	server := &http.Server{
 		Handler: g, ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, WriteTimeout: 2 * headerTimeout,

@@ -18,6 +18,9 @@ type loop struct {
 	outbox  *bus.Outbox
 	roster  *bus.Roster
 	changes <-chan struct{}
+
+	bus        *bus.Bus
+	reconnects uint64 // of bus, as of the last tick
 }
 
 // serve runs until ctx ends, or the HTTP server does.
@@ -37,11 +40,20 @@ func (l *loop) serve(ctx context.Context, served <-chan error) error {
 		case <-l.changes:
 			l.core.HandleRoster(l.roster.View())
 		case now := <-tick.C:
-			l.core.Tick(now)
+			l.tick(now)
 		}
 		l.round()
 		l.send()
 	}
+}
+
+// tick moves the core's clock.
+func (l *loop) tick(now time.Time) {
+	if n := l.bus.Reconnects(); n != l.reconnects {
+		l.reconnects = n
+		l.core.Reconnected()
+	}
+	l.core.Tick(now)
 }
 
 // round handles what waits, up to a bound.
@@ -99,7 +111,7 @@ func (l *loop) until(patience time.Duration, done func() bool) bool {
 		case <-l.changes:
 			l.core.HandleRoster(l.roster.View())
 		case now := <-tick.C:
-			l.core.Tick(now)
+			l.tick(now)
 		}
 		l.round()
 		l.send()

@@ -95,9 +95,7 @@ func (c *core) HandleRoster(v view) {
 		}
 	}
 	if moved := changed[subject.Monitor]; moved != nil {
-		for _, s := range c.sorted(func(s *sub) bool { return s.query == nil && moved[s.conn.shard] }) {
-			c.rewatch(s)
-		}
+		c.rewatchAll(func(sh subject.Shard) bool { return moved[sh] })
 	}
 	if moved := changed[subject.Negentropy]; moved != nil {
 		c.moveSessions(moved)
@@ -107,6 +105,17 @@ func (c *core) HandleRoster(v view) {
 			delete(c.monitors, i)
 		}
 	}
+}
+
+// Reconnected asks again for all that is unanswered or live: the bus was away, and
+// what was in flight is lost.
+func (c *core) Reconnected() {
+	every := func(subject.Shard) bool { return true }
+	c.resendEvents(every)
+	for _, s := range c.sorted(func(s *sub) bool { return s.query != nil && s.query.sent }) {
+		c.resume(s)
+	}
+	c.rewatchAll(every)
 }
 
 // newWriter sends all unanswered EVENTs again when another process writes: the

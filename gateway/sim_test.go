@@ -22,7 +22,8 @@ import (
 )
 
 // TestLossAndDeath runs a core with simulated time among processes that die and
-// are replaced, on a bus that loses messages in both directions. Clients publish,
+// are replaced, on a bus that loses messages in both directions, and sometimes all
+// that is under way. Clients publish,
 // subscribe, close, stall. The oracle is what every subscription must hear: the
 // stored events k, k-1, …, 1, then EOSE, then k+1, k+2, … without a hole or a
 // repetition, up to the last; and for every EVENT exactly one OK.
@@ -170,7 +171,12 @@ func (s *sim) Send(_ string, m proto.Message) error {
 			}
 			s.monitor.fresh = append(s.monitor.fresh, b.Watch.Num)
 		case *relaypb.SubInbox_Unwatch:
-			delete(s.monitor.watches, b.Unwatch.Num)
+			sh := s.core.space.ShardOf(subject.ConnID(b.Unwatch.Conn))
+			for num := range s.monitor.watches {
+				if num == b.Unwatch.Num || b.Unwatch.Below && num < b.Unwatch.Num && num%2 == uint64(sh) {
+					delete(s.monitor.watches, num)
+				}
+			}
 		}
 	}
 	return nil
@@ -229,6 +235,11 @@ func (s *sim) trouble() {
 		if s.chance(0.5) {
 			s.roster() // else it is noticed later
 		}
+	}
+	if s.chance(0.01) { // the bus was away
+		s.lost += len(s.toGw)
+		s.toGw = nil
+		s.core.Reconnected()
 	}
 	if s.chance(0.02) {
 		s.newMonitor()

@@ -92,23 +92,31 @@ func (c *core) checkWatch(s *sub) {
 
 // unwatch ends the registration of a subscription, if it has one.
 func (c *core) unwatch(s *sub) {
-	if s.monitor == 0 {
+	if s.monitor != 0 && c.who.owner(subject.Monitor, s.conn.shard) == s.monitor {
+		c.sendUnwatch(s.conn.shard, s.num, false)
+	}
+	c.release(s)
+}
+
+// release forgets the registration of a subscription.
+func (c *core) release(s *sub) {
+	switch {
+	case s.monitor == 0:
 		return
-	}
-	if s.confirmed {
+	case s.confirmed:
 		c.monitors[s.monitor].live--
-	} else {
+	default:
 		c.watching.Give(watchCost + len(s.filters))
-	}
-	if c.who.owner(subject.Monitor, s.conn.shard) == s.monitor {
-		c.sendUnwatch(s.num, s.conn.id)
 	}
 	s.monitor, s.confirmed = 0, false
 }
 
-func (c *core) sendUnwatch(num uint64, id subject.ConnID) {
-	c.send(c.space.Sub(c.space.ShardOf(id)), &relaypb.SubInbox{Body: &relaypb.SubInbox_Unwatch{
-		Unwatch: &relaypb.Unwatch{Conn: uint64(id), Num: num},
+// sendUnwatch tells a shard's monitor to forget a watch, or all below a number.
+// The connection may be unknown by now; what is said stands for it has the right
+// gateway and shard.
+func (c *core) sendUnwatch(sh subject.Shard, num uint64, below bool) {
+	c.send(c.space.Sub(sh), &relaypb.SubInbox{Body: &relaypb.SubInbox_Unwatch{
+		Unwatch: &relaypb.Unwatch{Conn: uint64(subject.MakeConnID(c.self, uint32(sh))), Num: num, Below: below},
 	}})
 }
 
@@ -118,19 +126,32 @@ func (c *core) rewatch(s *sub) {
 	if s.confirmed {
 		s.seen = max(s.seen, c.monitors[s.monitor].upto)
 	}
-	c.unwatch(s)
+	c.metrics.rewatched.Inc()
+	c.release(s)
 	delete(c.subs, s.num)
 	s.num = c.number(s.conn.shard)
 	c.subs[s.num] = s
 	c.watch(s)
 }
 
-// rewatchAll registers again all that a monitor watches.
-func (c *core) rewatchAll(i subject.Instance) {
-	for _, s := range c.sorted(func(s *sub) bool { return s.monitor == i }) {
-		c.metrics.rewatched.Inc()
+// rewatchAll registers again all subscriptions of some shards. Their monitors are
+// told first to forget everything older, because nobody knows what they have:
+// they may have kept it over a loss, or from another time when the shard was theirs.
+func (c *core) rewatchAll(concerned func(subject.Shard) bool) {
+	for sh := range subject.Shard(c.space.Shards()) {
+		if concerned(sh) && c.who.owner(subject.Monitor, sh) != 0 && c.asked > 0 {
+			c.sendUnwatch(sh, (c.asked+1)*uint64(c.space.Shards()), true) // see number
+		}
+	}
+	for _, s := range c.sorted(func(s *sub) bool { return s.query == nil && concerned(s.conn.shard) }) {
 		c.rewatch(s)
 	}
+}
+
+// rewatchFrom registers again all that a monitor watches.
+func (c *core) rewatchFrom(i subject.Instance) {
+	c.metrics.gaps.Inc()
+	c.rewatchAll(func(sh subject.Shard) bool { return c.who.owner(subject.Monitor, sh) == i })
 	c.monitors[i].behind = time.Time{}
 }
 
@@ -158,9 +179,8 @@ func (c *core) deliveries(d *relaypb.Deliveries) {
 	i := subject.Instance(d.Monitor)
 	m := c.monitorOf(i)
 	if d.Number != m.next {
-		c.metrics.gaps.Inc()
 		m.next = d.Number + 1
-		c.rewatchAll(i)
+		c.rewatchFrom(i)
 		m.upto = subject.Seq(d.Upto)
 		return
 	}
@@ -201,20 +221,19 @@ func (c *core) deliver(from subject.Instance, num uint64, seq subject.Seq, json 
 }
 
 // exorcise tells whoever works under a number that nobody waits for to stop: what
-// told it so before was lost. The connection is unknown by now; what is said
-// stands for it has the right gateway and shard.
+// told it so before was lost.
 func (c *core) exorcise(num uint64, by subject.Stage) {
 	if c.ghosts == 0 {
 		return
 	}
 	c.ghosts--
-	id := subject.MakeConnID(c.self, uint32(num%uint64(c.space.Shards())))
+	sh := subject.Shard(num % uint64(c.space.Shards()))
 	if by == subject.Monitor {
-		c.sendUnwatch(num, id)
+		c.sendUnwatch(sh, num, false)
 		return
 	}
-	c.send(c.space.Req(c.space.ShardOf(id)), &relaypb.ReqInbox{Body: &relaypb.ReqInbox_Stop{
-		Stop: &relaypb.Stop{Conn: uint64(id), Num: num},
+	c.send(c.space.Req(sh), &relaypb.ReqInbox{Body: &relaypb.ReqInbox_Stop{
+		Stop: &relaypb.Stop{Conn: uint64(subject.MakeConnID(c.self, uint32(sh))), Num: num},
 	}})
 }
 
@@ -233,8 +252,7 @@ func (c *core) checkMonitors() {
 		case m.behind.IsZero():
 			m.behind = c.now
 		case c.now.Sub(m.behind) >= behindTime:
-			c.metrics.gaps.Inc()
-			c.rewatchAll(i)
+			c.rewatchFrom(i)
 		}
 	}
 }
