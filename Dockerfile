@@ -5,8 +5,8 @@ COPY . .
 ARG VERSION=docker
 # Modules and compiled packages stay in the builder: a rebuild downloads nothing
 # again and compiles what has changed.
-RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X rhea/proto/stage.version=${VERSION}" -o /out/ \
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/cache \
+    GOCACHE=/cache CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X rhea/proto/stage.version=${VERSION}" -o /out/ \
       ./rhea/cmd/rhea ./gateway/cmd/rhea-gateway ./ingester/cmd/rhea-ingester \
       ./writer/cmd/rhea-writer ./reqworker/cmd/rhea-reqworker \
       ./monitor/cmd/rhea-monitor ./negentropy/cmd/rhea-negentropy \
