@@ -34,7 +34,7 @@ import (
 //	verdict num= id= outcome= text=
 //	part num= worker= index= ids=(1,2) size= as-of= cursor= eose
 //	closed num= worker= text=
-//	deliver monitor= number= upto= events=(seq:num+num,…) watching=(…)
+//	deliver monitor= number= upto= events=(seq:num+num,…) watching=(…) ended=(…) text=
 //	neg num= message= error=
 //	reconnect               the bus was away
 //	tick 2s                 time passes, a tenth of a second after the other
@@ -306,6 +306,10 @@ func parseAnswer(t *testing.T, d *datadriven.TestData) *relaypb.OutInbox {
 		for _, n := range list("watching") {
 			v, _ := strconv.ParseUint(n, 10, 64)
 			m.Watching = append(m.Watching, v)
+		}
+		for _, n := range list("ended") {
+			v, _ := strconv.ParseUint(n, 10, 64)
+			m.Ended = append(m.Ended, &relaypb.Ended{Num: v, Text: text("text")})
 		}
 		return &relaypb.OutInbox{Body: &relaypb.OutInbox_Deliveries{Deliveries: m}}
 	case "neg":

@@ -197,8 +197,26 @@ func (c *core) deliveries(d *relaypb.Deliveries) {
 			c.watching.Give(watchCost + len(s.filters))
 		}
 	}
+	for _, e := range d.Ended {
+		c.ended(i, e)
+	}
 	c.pumpWatches()
 	m.upto = max(m.upto, subject.Seq(d.Upto))
+}
+
+// ended hears that a monitor does not keep a watch: the shard is another's, or it
+// refuses the subscription.
+func (c *core) ended(from subject.Instance, e *relaypb.Ended) {
+	s := c.subs[e.Num]
+	switch {
+	case s == nil || s.monitor != from:
+		c.metrics.late.Inc()
+	case e.Text == "":
+		c.rewatch(s)
+	default:
+		c.release(s) // there is nothing to tell the monitor
+		c.closeSub(s, e.Text)
+	}
 }
 
 // deliver passes an event on to one subscription. Only the monitor that it is
