@@ -17,6 +17,7 @@ const (
 	aboutEvent concern = iota
 	aboutSub
 	aboutSession
+	aboutClaim
 	aboutConn
 )
 

@@ -31,6 +31,7 @@ type core struct {
 	asked  uint64 // questions so far; see number
 
 	conns    map[subject.ConnID]*conn
+	claims   map[uint64]claim
 	events   map[uint64]*event
 	subs     map[uint64]*sub // by the number of the query, later of the watch
 	sessions map[uint64]*session
@@ -74,6 +75,7 @@ type word struct {
 	kind   wordKind
 	conn   *conn
 	client frame.Client // saidMessage; Body is the core's
+	taken  int          // saidMessage: bytes of the windows, the core's to give back
 	err    error        // saidMessage: why the client cannot be understood; saidEnding: an *ending
 }
 
@@ -92,6 +94,7 @@ func newCore(space subject.Space, self subject.Instance, config *Config, l *limi
 		space: space, self: self, config: config, limits: l, out: out, hub: h, metrics: h.metrics,
 		alarms:   newWheel(now),
 		conns:    make(map[subject.ConnID]*conn),
+		claims:   make(map[uint64]claim),
 		events:   make(map[uint64]*event),
 		subs:     make(map[uint64]*sub),
 		sessions: make(map[uint64]*session),
@@ -125,15 +128,19 @@ func (c *core) HandleWord(w word) {
 	case saidEnding:
 		c.end(cn, w.err.(*ending))
 	case saidMessage:
+		num := uint64(0)
 		if c.draining {
 			c.turnAway(cn, w.client)
-			return
+		} else {
+			num = c.message(cn, w.client, w.err)
 		}
-		c.message(cn, w.client, w.err)
+		c.claim(num, cn, w.taken)
 	}
 }
 
-func (c *core) message(cn *conn, m frame.Client, err error) {
+// message handles a message and returns the number of the question that it has
+// led to, 0 if to none.
+func (c *core) message(cn *conn, m frame.Client, err error) (num uint64) {
 	if err == nil && m.Verb != frame.Event && m.Verb != frame.Auth {
 		err = c.checkSubID(m.Sub)
 	}
@@ -141,19 +148,20 @@ func (c *core) message(cn *conn, m frame.Client, err error) {
 	case err != nil:
 		c.refuse(cn, m, err.Error())
 	case m.Verb == frame.Event:
-		c.ask(cn, m.Body)
+		return c.ask(cn, m.Body)
 	case m.Verb == frame.Req:
-		c.subscribe(cn, m.Sub, m.Body)
+		return c.subscribe(cn, m.Sub, m.Body)
 	case m.Verb == frame.Close:
 		c.unsubscribe(cn, m.Sub)
 	case m.Verb == frame.NegOpen, m.Verb == frame.NegMsg, m.Verb == frame.NegClose:
-		c.negotiate(cn, m)
+		return c.negotiate(cn, m)
 	case m.Verb == frame.Auth:
 		id, _ := frame.EventIDOf(m.Body)
 		c.say(cn, frame.AppendOKText(c.scratch[:0], id, false, nostr.Unsupported.Text("this relay does not authenticate (NIP-42)")))
 	case m.Verb == frame.Count:
 		c.say(cn, frame.AppendClosed(c.scratch[:0], m.Sub, nostr.Unsupported.Text("this relay does not count (NIP-45)")))
 	}
+	return 0
 }
 
 func (c *core) checkSubID(id frame.SubID) error {
@@ -210,6 +218,8 @@ func (c *core) Tick(now time.Time) {
 			c.checkSub(a.num)
 		case aboutSession:
 			c.checkSession(a.num)
+		case aboutClaim:
+			c.giveBack(a.num)
 		case aboutConn:
 			c.checkConn(subject.ConnID(a.num))
 		}

@@ -38,6 +38,7 @@ import (
 //	neg num= message= error=
 //	reconnect               the bus was away
 //	tick 2s                 time passes, a tenth of a second after the other
+//	window                  what is claimed of the windows
 //	limits …                see command
 func TestCore(t *testing.T) {
 	datadriven.Walk(t, "testdata/core", func(t *testing.T, path string) {
@@ -138,6 +139,8 @@ func (b *bench) command(d *datadriven.TestData) {
 		if d.MaybeScanArgs(b.t, "ping", &ping); ping != "" {
 			b.config.PingInterval, _ = time.ParseDuration(ping)
 		}
+	case "window":
+		b.sent = append(b.sent, fmt.Sprintf("%d bytes, %d claims", b.core.hub.windows.used(), len(b.core.claims)))
 	case "reconnect":
 		b.core.Reconnected()
 	case "farewell":
@@ -151,10 +154,11 @@ func (b *bench) command(d *datadriven.TestData) {
 // say does what a reader does with a message.
 func (b *bench) say(cn *conn, text string) {
 	m, err := frame.ParseClient([]byte(text))
-	if m.Verb == frame.Event && err == nil {
-		b.core.hub.windows.take(&cn.share, len(m.Body))
+	taken := claims(m, err)
+	if taken > 0 {
+		b.core.hub.windows.take(&cn.share, taken)
 	}
-	b.core.HandleWord(word{kind: saidMessage, conn: cn, client: m, err: err})
+	b.core.HandleWord(word{kind: saidMessage, conn: cn, client: m, taken: taken, err: err})
 }
 
 // output renders what has been sent and said since the last command.

@@ -24,13 +24,13 @@
 //
 // The core is one goroutine and owns all state. It blocks on nobody: bytes for a
 // client go into that connection's buffer, and a client that lets it fill is
-// disconnected. A reader blocks, and with it its socket, when the EVENTs that
+// disconnected. A reader blocks, and with it its socket, when the messages that
 // wait for an answer fill the connection's share or the gateway's window.
 //
 // What bounds memory: connections (max_connections); for each the message being
 // read (max_message_length), the buffer (max_outbound), the subscriptions
 // (max_subscriptions) and the bytes of their filters; for all the window of
-// unanswered EVENTs, the channel from the readers and the inbox. Queries are
+// unanswered messages, the channel from the readers and the inbox. Queries are
 // granted bytes only as the client takes them.
 //
 // The package knows nothing of what filters and events mean: it reads the name

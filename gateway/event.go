@@ -24,14 +24,15 @@ type event struct {
 // twice as long.
 const resendEvent = 2 * time.Second
 
-// ask passes an EVENT on. Its bytes have been taken from the windows.
-func (c *core) ask(cn *conn, body []byte) {
-	num := c.number(cn.shard)
+// ask passes an EVENT on.
+func (c *core) ask(cn *conn, body []byte) (num uint64) {
+	num = c.number(cn.shard)
 	e := &event{conn: cn, body: body, since: c.now, pause: resendEvent, again: c.now.Add(resendEvent)}
 	c.events[num] = e
 	c.metrics.events.Inc()
 	c.sendEvent(num, e)
 	c.alarms.set(e.again, alarm{aboutEvent, num})
+	return num
 }
 
 func (c *core) sendEvent(num uint64, e *event) {
@@ -111,7 +112,7 @@ func (c *core) verdict(v *relaypb.Verdict) {
 // answer ends an EVENT. An empty id is taken from what the client sent.
 func (c *core) answer(num uint64, e *event, id string, accepted bool, text string) {
 	delete(c.events, num)
-	c.hub.windows.give(&e.conn.share, len(e.body))
+	c.giveBack(num)
 	if e.conn.gone {
 		return
 	}

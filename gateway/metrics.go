@@ -30,7 +30,7 @@ func newMetrics(m *stage.Metrics) *metrics {
 		conns:    m.Gauge("conns", "Open connections."),
 		subs:     m.Gauge("subs", "Open subscriptions."),
 		pending:  m.Gauge("pending_events", "EVENTs without an answer."),
-		window:   m.Gauge("window_bytes", "Bytes of EVENTs without an answer."),
+		window:   m.Gauge("window_bytes", "Bytes of EVENTs, REQs and NEGs without an answer."),
 		monitors: m.Gauge("monitors", "Monitors that watch for this gateway."),
 
 		opened:        m.Counter("opened", "Connections opened."),

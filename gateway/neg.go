@@ -27,32 +27,34 @@ type session struct {
 // maxFilterDepth is far beyond any filter.
 const maxFilterDepth = 8
 
-// negotiate handles the three messages of NIP-77.
-func (c *core) negotiate(cn *conn, m frame.Client) {
+// negotiate handles the three messages of NIP-77, and returns the number of the
+// question that it has led to, 0 if to none.
+func (c *core) negotiate(cn *conn, m frame.Client) (num uint64) {
 	i := slices.IndexFunc(cn.sessions, func(s *session) bool { return s.id == m.Sub })
 	switch {
 	case m.Verb == frame.NegOpen:
-		c.openSession(cn, m)
+		return c.openSession(cn, m)
 	case m.Verb == frame.NegClose:
 		c.endSession(cn, m.Sub)
 	case i < 0:
 		c.say(cn, frame.AppendNegErr(c.scratch[:0], m.Sub, nostr.Closed.Text("no such session")))
 	default:
-		c.continueSession(cn.sessions[i], m.Body)
+		return c.continueSession(cn.sessions[i], m.Body)
 	}
+	return 0
 }
 
-func (c *core) openSession(cn *conn, m frame.Client) {
+func (c *core) openSession(cn *conn, m frame.Client) (num uint64) {
 	c.endSession(cn, m.Sub)
 	filter, message, err := parseNegOpen(m.Body)
 	if err != nil {
 		c.say(cn, frame.AppendNegErr(c.scratch[:0], m.Sub, nostr.Invalid.Text(err.Error())))
-		return
+		return 0
 	}
 	if len(cn.sessions) >= c.config.MaxNegotiations {
 		c.metrics.refusedSubs.Inc()
 		c.say(cn, frame.AppendNegErr(c.scratch[:0], m.Sub, nostr.Blocked.Text("too many sessions")))
-		return
+		return 0
 	}
 	s := &session{conn: cn, id: m.Sub, num: c.number(cn.shard), waiting: true, since: c.now}
 	s.opening = &relaypb.NegOpen{Conn: uint64(cn.id), Num: s.num, Filter: filter, Message: message}
@@ -60,6 +62,7 @@ func (c *core) openSession(cn *conn, m frame.Client) {
 	c.sessions[s.num] = s
 	c.sendOpen(s)
 	c.alarms.set(c.now.Add(c.config.QueryTimeout), alarm{aboutSession, s.num})
+	return s.num
 }
 
 func (c *core) sendOpen(s *session) {
@@ -74,24 +77,26 @@ func (c *core) sendNeg(s *session, m *relaypb.NegInbox) { c.send(c.space.Neg(s.c
 
 // continueSession passes on the client's next message. The protocol is a game of
 // question and answer; a client that does not wait for its turn is out.
-func (c *core) continueSession(s *session, body []byte) {
+func (c *core) continueSession(s *session, body []byte) (num uint64) {
 	message, err := parseNegMsg(body)
 	if err == nil && s.waiting {
 		err = fmt.Errorf("NEG-MSG before the answer to the last one")
 	}
 	if err != nil {
 		c.failSession(s, nostr.Invalid.Text(err.Error()))
-		return
+		return 0
 	}
 	s.waiting, s.since = true, c.now
 	c.sendNeg(s, &relaypb.NegInbox{Body: &relaypb.NegInbox_Msg{
 		Msg: &relaypb.NegMsg{Conn: uint64(s.conn.id), Num: s.num, Message: message},
 	}})
 	c.alarms.set(c.now.Add(c.config.QueryTimeout), alarm{aboutSession, s.num})
+	return s.num
 }
 
 // negReply passes on an answer.
 func (c *core) negReply(r *relaypb.NegReply) {
+	c.giveBack(r.Num)
 	s := c.sessions[r.Num]
 	if s == nil || s.opening != nil || r.Error == "" && !s.waiting {
 		c.metrics.late.Inc()

@@ -2,11 +2,14 @@ package gateway
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -63,7 +66,9 @@ func FuzzReader(f *testing.F) {
 				t.Errorf("a body of %d bytes", len(w.client.Body))
 			}
 			if w.kind == saidMessage {
-				h.windows.give(&cn.share, 0)
+				if w.taken > 0 {
+					h.windows.give(&cn.share, w.taken)
+				}
 			}
 			if w.kind == saidClosed {
 				break
@@ -71,6 +76,46 @@ func FuzzReader(f *testing.F) {
 		}
 		h.end()
 	})
+}
+
+// TestReaderWaitsForTheWindow has a client say more than its share holds. What
+// asks something of other processes waits, the rest does not.
+func TestReaderWaitsForTheWindow(t *testing.T) {
+	for _, c := range []struct {
+		verb    string
+		through int // of 20
+	}{{`"EVENT"`, 10}, {`"REQ","s"`, 10}, {`"NEG-OPEN","s"`, 10}, {`"NEG-MSG","s"`, 10}, {`"COUNT","s"`, 20}, {`"AUTH"`, 20}, {`"CLOSE"`, 20}} {
+		synctest.Test(t, func(t *testing.T) {
+			h := newTestHub(200_000)
+			h.words = make(chan word, 100)
+			message := raw(fin|textOp, fmt.Appendf(nil, `[%s,"%s"]`, c.verb, strings.Repeat("x", 100_000)))
+			cn := &conn{socket: socket{nc: &scriptConn{data: bytes.Repeat(message, 20)}, hub: h}}
+			cn.socket.conn = cn
+			h.running.Go(func() { (&reader{s: &cn.socket, leave: func() {}}).run(nil) })
+			through := func() (n int, last word) {
+				synctest.Wait()
+				for len(h.words) > 0 {
+					if w := <-h.words; w.kind == saidMessage {
+						n, last = n+1, w
+					}
+				}
+				return n, last
+			}
+			n, last := through()
+			if n != c.through {
+				t.Errorf("%s: %d messages came through, want %d", c.verb, n, c.through)
+			}
+			if n < 20 {
+				h.windows.give(&cn.share, last.taken)
+				if n, _ := through(); n != 1 {
+					t.Errorf("%s: %d messages came through after an answer", c.verb, n)
+				}
+			}
+			h.windows.close(&cn.share)
+			through()
+			h.end()
+		})
+	}
 }
 
 // TestWheel checks the wheel against a list: nothing rings early unless it is

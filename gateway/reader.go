@@ -203,11 +203,12 @@ func (r *reader) text(b []byte) error {
 	}
 	r.s.hub.metrics.messages.Inc()
 	c, err := frame.ParseClient(b)
-	if c.Verb == frame.Event && err == nil && !r.s.hub.windows.take(&r.s.share, len(c.Body)) {
+	taken := claims(c, err)
+	if taken > 0 && !r.s.hub.windows.take(&r.s.share, taken) {
 		return errOver
 	}
 	c.Body = bytes.Clone(c.Body) // b is the buffer's
-	if !r.s.hub.send(word{kind: saidMessage, conn: r.s.conn, client: c, err: err}) {
+	if !r.s.hub.send(word{kind: saidMessage, conn: r.s.conn, client: c, taken: taken, err: err}) {
 		return errOver
 	}
 	return nil

@@ -251,10 +251,11 @@ func (s *sim) trouble() {
 
 func (s *sim) say(c *simClient, text string) {
 	m, err := frame.ParseClient([]byte(text))
-	if m.Verb == frame.Event {
-		s.core.hub.windows.take(&c.conn.share, len(m.Body))
+	taken := claims(m, err)
+	if taken > 0 {
+		s.core.hub.windows.take(&c.conn.share, taken)
 	}
-	s.core.HandleWord(word{kind: saidMessage, conn: c.conn, client: m, err: err})
+	s.core.HandleWord(word{kind: saidMessage, conn: c.conn, client: m, taken: taken, err: err})
 }
 
 // step is a tenth of a second.
@@ -432,7 +433,7 @@ func (s *sim) verify() {
 		}
 	}
 	k := s.core
-	if used := k.hub.windows.used(); used != 0 || len(k.events) != 0 || k.queries != 0 || k.watching.Used() != 0 {
+	if used := k.hub.windows.used(); used != 0 || len(k.claims) != 0 || len(k.events) != 0 || k.queries != 0 || k.watching.Used() != 0 {
 		s.t.Errorf("left over: %d bytes in the window, %d events, %d queries, %d bytes of watches", used, len(k.events), k.queries, k.watching.Used())
 	}
 	m := k.metrics

@@ -30,15 +30,15 @@ type sub struct {
 }
 
 // subscribe opens a subscription, in place of the one that has the same id.
-func (c *core) subscribe(cn *conn, id frame.SubID, filters []byte) {
+func (c *core) subscribe(cn *conn, id frame.SubID, filters []byte) (num uint64) {
 	c.unsubscribe(cn, id)
 	if len(cn.subs) >= c.limits.MaxSubscriptions {
 		c.refuseSub(cn, id, fmt.Sprintf("too many subscriptions: %d are open", len(cn.subs)))
-		return
+		return 0
 	}
 	if cn.filters+len(filters) > int(c.config.MaxSubscribeSize) {
 		c.refuseSub(cn, id, fmt.Sprintf("the filters of all subscriptions have more than %d bytes", c.config.MaxSubscribeSize))
-		return
+		return 0
 	}
 	s := &sub{conn: cn, filters: filters}
 	s.prefix = string(frame.AppendEventPrefix(c.scratch[:0], id))
@@ -49,6 +49,7 @@ func (c *core) subscribe(cn *conn, id frame.SubID, filters []byte) {
 	c.subs[s.num] = s
 	c.metrics.queries.Inc()
 	c.begin(s)
+	return s.num
 }
 
 // shareText returns id as a part of prefix when it stands there unescaped: there
@@ -115,6 +116,7 @@ func (c *core) checkSub(num uint64) {
 
 // closed passes on a reqworker's refusal.
 func (c *core) closed(m *relaypb.Closed) {
+	c.giveBack(m.Num)
 	s := c.answered(m.Num, m.Worker)
 	if s == nil {
 		return

@@ -6,11 +6,11 @@ import (
 	"rhea/proto/bus"
 )
 
-// windows bound the bytes of EVENTs that wait for an answer: a share for each
-// connection inside one window for the gateway. Readers take before they hand an
-// EVENT on and block while there is no room; the core gives back with the answer.
-// Because every EVENT is answered in the end, with error: at the worst, a blocked
-// reader always goes on. Safe for concurrent use.
+// windows bound the bytes of messages that wait for an answer: a share for each
+// connection inside one window for the gateway. Readers take before they hand a
+// message on and block while there is no room; the core gives back (see claim).
+// Because every claim ends, a blocked reader always goes on. Safe for concurrent
+// use.
 type windows struct {
 	mu    sync.Mutex
 	whole bus.Window
@@ -30,7 +30,7 @@ type blocked struct {
 	pass   chan bool
 }
 
-// maxShare is what the EVENTs of one connection may take, in bytes.
+// maxShare is what the messages of one connection may take, in bytes.
 const maxShare = 1 << 20
 
 func newWindows(limit int) *windows { return &windows{whole: bus.Window{Limit: limit}} }
