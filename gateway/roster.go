@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"slices"
+	"time"
 
 	"rhea/proto/nostr"
 	"rhea/proto/relaypb"
@@ -19,7 +20,22 @@ type roster struct {
 	view   view // nil at first
 	owners map[subject.Stage][]subject.Instance
 	writer subject.Instance
-	store  uint64
+	store  store
+}
+
+// store is what a writer has said last of the store that it serves.
+type store struct {
+	writer uint32
+	id     uint64
+	seq    uint64
+}
+
+// follows says whether a Seq of the store before means the same in this one. It
+// does not when the id is another, nor when a writer begins with less than the one
+// before had on disk: then a backup was restored, and the Seqs behind it are given
+// to other events.
+func (now store) follows(before store) bool {
+	return now.id == before.id && (now.writer == before.writer || now.seq >= before.seq)
 }
 
 func newRoster(shards int) roster {
@@ -138,13 +154,17 @@ func (c *core) newWriter(v view) {
 			c.resendEvents(func(subject.Shard) bool { return true })
 		}
 	}
-	if w.Store == 0 || w.Store == c.who.store {
+	if w.Store == 0 {
 		return
 	}
-	if c.who.store != 0 {
+	before := c.who.store
+	c.who.store = store{writer: w.Instance, id: w.Store, seq: w.Seq}
+	if before.id != 0 && !c.who.store.follows(before) {
 		for _, s := range c.sorted(func(*sub) bool { return true }) {
 			c.closeSub(s, nostr.Failed.Text("the store was replaced; subscribe again"))
 		}
+		for _, m := range c.monitors {
+			m.upto, m.behind = 0, time.Time{}
+		}
 	}
-	c.who.store = w.Store
 }

@@ -201,7 +201,7 @@ func (c *core) deliveries(d *relaypb.Deliveries) {
 		c.ended(i, e)
 	}
 	c.pumpWatches()
-	m.upto = max(m.upto, subject.Seq(d.Upto))
+	m.upto = subject.Seq(d.Upto)
 }
 
 // ended hears that a monitor does not keep a watch: the shard is another's, or it
