@@ -21,7 +21,7 @@ await new Promise(eose => relay.subscribe([{ authors: [pubkey], kinds: [1] }], {
 
 const sent = []
 for (let i = 0; i < 20; i++) {
-  const e = finalizeEvent({ kind: 1, created_at: 1700000000 + i, tags: [['t', 'rhea']], content: `note ${i} "q" \u2028 🦤 \u0001\n` }, secret)
+  const e = finalizeEvent({ kind: 1, created_at: 1700000000 + i, tags: [['t', 'rhea']], content: `note ${i} "q" \u2028 🦤 \u007f\n` }, secret)
   await relay.publish(e)
   sent.push(e.id)
 }
