@@ -205,10 +205,15 @@ func (c *core) Handle(m *relaypb.OutInbox) {
 	}
 }
 
-// Tick moves the clock, and looks after everything whose time has come.
-func (c *core) Tick(now time.Time) {
+// Advance moves the clock.
+func (c *core) Advance(now time.Time) {
 	c.now = now
 	c.hub.tick.Store(now.UnixNano())
+}
+
+// Tick moves the clock, and looks after everything whose time has come.
+func (c *core) Tick(now time.Time) {
+	c.Advance(now)
 	c.ghosts = maxGhosts
 	c.alarms.ring(now, func(a alarm) {
 		switch a.about {

@@ -47,8 +47,16 @@ func (l *loop) serve(ctx context.Context, served <-chan error) error {
 	}
 }
 
-// tick moves the core's clock.
+// tick moves the core's clock. What has arrived is handled before alarms ring: when
+// the loop has stood still, they are late, and so is what they miss.
 func (l *loop) tick(now time.Time) {
+	l.core.Advance(now)
+	for range l.inbox.Waiting() {
+		l.inbox.Each(<-l.inbox.C(), l.core.Handle)
+		if l.core.frames > maxRoundFrames {
+			l.core.Flush()
+		}
+	}
 	if n := l.bus.Reconnects(); n != l.reconnects {
 		l.reconnects = n
 		l.core.Reconnected()

@@ -1,0 +1,66 @@
+package gateway
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"rhea/proto/bus"
+	"rhea/proto/frame"
+	"rhea/proto/limits"
+	"rhea/proto/relaypb"
+	"rhea/proto/subject"
+)
+
+// TestLateTick has the loop stand still for longer than every time-out while a
+// verdict and a part arrive: they count, and what is unanswered is given up.
+func TestLateTick(t *testing.T) {
+	w := newWorld(t)
+	now := time.Unix(1_700_000_000, 0)
+	cfg, lim := DefaultConfig(), limits.Default()
+	b := w.mem.Join(w.space, w.log)
+	defer b.Close()
+	inbox := bus.Listen(b, func() *relaypb.OutInbox { return new(relaypb.OutInbox) }, 0)
+	defer inbox.Close()
+	if err := inbox.Add(w.space.Out(b.Instance)); err != nil {
+		t.Fatal(err)
+	}
+	h := newTestHub(lim.MaxMessageLength)
+	l := &loop{core: newCore(w.space, b.Instance, &cfg, &lim, b.NewOutbox(), h, now), hub: h, inbox: inbox, bus: b}
+	l.core.HandleRoster(testView{owners: map[subject.Stage]subject.Instance{subject.Ingester: 1, subject.Reqworker: 2}})
+
+	cn := &conn{id: subject.MakeConnID(b.Instance, 4), socket: socket{hub: h}} // in shard 0 of 4
+	cn.socket.conn = cn
+	cn.heard.Store(now.UnixNano())
+	l.core.HandleWord(word{kind: saidOpened, conn: cn})
+	for _, text := range []string{`["EVENT",{"id":"a"}]`, `["EVENT",{"id":"b"}]`, `["REQ","s",{}]`, `["REQ","t",{}]`} {
+		m, err := frame.ParseClient([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.core.HandleWord(word{kind: saidMessage, conn: cn, client: m})
+	}
+	for _, m := range []*relaypb.OutInbox{
+		{Body: &relaypb.OutInbox_Verdict{Verdict: &relaypb.Verdict{Num: 1 * 4, Outcome: relaypb.Outcome_NEW}}},
+		{Body: &relaypb.OutInbox_Part{Part: &relaypb.Part{Num: 3 * 4, Worker: 2, Events: [][]byte{[]byte("{}")}, Cursor: []byte("c")}}},
+	} {
+		if err := b.Publish(w.space.Out(b.Instance), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.tick(now.Add(25 * time.Second))
+
+	var heard []string
+	for rest := string(cn.buf); rest != ""; {
+		n := int(rest[1])
+		heard = append(heard, rest[2:2+n])
+		rest = rest[2+n:]
+	}
+	const want = `["OK","a",true,""]
+["EVENT","s",{}]
+["OK","b",false,"error: the relay is too busy; try again"]
+["CLOSED","t","error: the relay is too busy; try again"]`
+	if got := strings.Join(heard, "\n"); got != want {
+		t.Errorf("heard\n%s\nwant\n%s", got, want)
+	}
+}
