@@ -240,6 +240,9 @@ func (c *core) checkConn(id subject.ConnID) {
 	if cn == nil {
 		return
 	}
+	if c.hub.windows.blocks(&cn.share) {
+		cn.heard.Store(c.now.UnixNano()) // its reader waits for us, not for the client
+	}
 	heard := cn.heard.Load()
 	due := time.Unix(0, heard).Add(c.config.PingInterval)
 	switch {

@@ -30,6 +30,7 @@ import (
 //	connect a
 //	say a                   (frames, one a line)
 //	stall a / unstall a     the client takes nothing / takes what waits
+//	block a / unblock a     its reader waits for room in the windows / goes on
 //	disconnect a
 //	verdict num= id= outcome= text=
 //	part num= worker= index= ids=(1,2) size= as-of= cursor= eose
@@ -139,6 +140,10 @@ func (b *bench) command(d *datadriven.TestData) {
 		if d.MaybeScanArgs(b.t, "ping", &ping); ping != "" {
 			b.config.PingInterval, _ = time.ParseDuration(ping)
 		}
+	case "block":
+		b.blocked(cn, true)
+	case "unblock":
+		b.blocked(cn, false)
 	case "window":
 		b.sent = append(b.sent, fmt.Sprintf("%d bytes, %d claims", b.core.hub.windows.used(), len(b.core.claims)))
 	case "reconnect":
@@ -159,6 +164,17 @@ func (b *bench) say(cn *conn, text string) {
 		b.core.hub.windows.take(&cn.share, taken)
 	}
 	b.core.HandleWord(word{kind: saidMessage, conn: cn, client: m, taken: taken, err: err})
+}
+
+// blocked has a client's reader wait for room in the windows, or go on as one does
+// that found some.
+func (b *bench) blocked(cn *conn, blocks bool) {
+	cn.share.blocked = nil
+	if blocks {
+		cn.share.blocked = new(blocked)
+	} else {
+		cn.heard.Store(b.core.hub.tick.Load())
+	}
 }
 
 // output renders what has been sent and said since the last command.

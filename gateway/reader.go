@@ -204,8 +204,11 @@ func (r *reader) text(b []byte) error {
 	r.s.hub.metrics.messages.Inc()
 	c, err := frame.ParseClient(b)
 	taken := claims(c, err)
-	if taken > 0 && !r.s.hub.windows.take(&r.s.share, taken) {
-		return errOver
+	if taken > 0 {
+		if !r.s.hub.windows.take(&r.s.share, taken) {
+			return errOver
+		}
+		r.s.heard.Store(r.s.hub.tick.Load()) // what came meanwhile is unread
 	}
 	c.Body = bytes.Clone(c.Body) // b is the buffer's
 	if !r.s.hub.send(word{kind: saidMessage, conn: r.s.conn, client: c, taken: taken, err: err}) {

@@ -54,6 +54,13 @@ func (w *windows) take(s *share, n int) bool {
 	return <-b.pass
 }
 
+// blocks says whether a reader waits for room.
+func (w *windows) blocks(s *share) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return s.blocked != nil
+}
+
 // admit takes b's bytes from both windows, or puts s into the queue when only the
 // whole window is full.
 func (w *windows) admit(s *share, b *blocked) bool {
