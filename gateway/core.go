@@ -230,6 +230,7 @@ func (c *core) Tick(now time.Time) {
 		}
 	})
 	c.checkMonitors()
+	c.pumpWatches() // subscriptions that were closed have made room
 	c.report()
 }
 

@@ -136,6 +136,7 @@ func (b *bench) command(d *datadriven.TestData) {
 		if d.MaybeScanArgs(b.t, "subscribe-size", &size); size > 0 {
 			b.config.MaxSubscribeSize = stage.ByteSize(size)
 		}
+		d.MaybeScanArgs(b.t, "watching", &b.core.watching.Limit)
 		ping := ""
 		if d.MaybeScanArgs(b.t, "ping", &ping); ping != "" {
 			b.config.PingInterval, _ = time.ParseDuration(ping)
