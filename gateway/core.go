@@ -128,13 +128,7 @@ func (c *core) HandleWord(w word) {
 	case saidEnding:
 		c.end(cn, w.err.(*ending))
 	case saidMessage:
-		num := uint64(0)
-		if c.draining {
-			c.turnAway(cn, w.client)
-		} else {
-			num = c.message(cn, w.client, w.err)
-		}
-		c.claim(num, cn, w.taken)
+		c.claim(c.message(cn, w.client, w.err), cn, w.taken)
 	}
 }
 
@@ -147,6 +141,8 @@ func (c *core) message(cn *conn, m frame.Client, err error) (num uint64) {
 	switch {
 	case err != nil:
 		c.refuse(cn, m, err.Error())
+	case c.draining && asks(m.Verb):
+		c.turnAway(cn, m)
 	case m.Verb == frame.Event:
 		return c.ask(cn, m.Body)
 	case m.Verb == frame.Req:

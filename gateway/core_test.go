@@ -39,6 +39,7 @@ import (
 //	neg num= message= error=
 //	reconnect               the bus was away
 //	tick 2s                 time passes, a tenth of a second after the other
+//	drain, then farewell    the gateway stops
 //	window                  what is claimed of the windows
 //	limits …                see command
 func TestCore(t *testing.T) {
@@ -149,8 +150,9 @@ func (b *bench) command(d *datadriven.TestData) {
 		b.sent = append(b.sent, fmt.Sprintf("%d bytes, %d claims", b.core.hub.windows.used(), len(b.core.claims)))
 	case "reconnect":
 		b.core.Reconnected()
-	case "farewell":
+	case "drain":
 		b.core.Drain()
+	case "farewell":
 		b.core.Farewell()
 	default:
 		b.core.Handle(parseAnswer(b.t, d))

@@ -12,19 +12,19 @@ import (
 // goingAway is what a client hears that asks too late.
 func goingAway() string { return nostr.Failed.Text("the relay is going away; try again") }
 
-// Drain has the core refuse whatever clients still ask for.
+// Drain has the core refuse whatever clients still ask for. What they end, they end.
 func (c *core) Drain() { c.draining = true }
 
-// turnAway refuses a message that came too late.
+// turnAway refuses a question that came too late.
 func (c *core) turnAway(cn *conn, m frame.Client) {
-	switch {
-	case m.Verb == frame.Event && len(m.Body) > 0:
+	switch m.Verb {
+	case frame.Event:
 		id, _ := frame.EventIDOf(m.Body)
 		c.say(cn, frame.AppendOKText(c.scratch[:0], id, false, goingAway()))
-	case m.Sub != "" && (m.Verb == frame.Req || m.Verb == frame.Count):
+	case frame.Req:
 		c.unsubscribe(cn, m.Sub)
 		c.say(cn, frame.AppendClosed(c.scratch[:0], m.Sub, goingAway()))
-	case m.Sub != "" && (m.Verb == frame.NegOpen || m.Verb == frame.NegMsg):
+	case frame.NegOpen, frame.NegMsg:
 		c.endSession(cn, m.Sub)
 		c.say(cn, frame.AppendNegErr(c.scratch[:0], m.Sub, goingAway()))
 	}
