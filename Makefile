@@ -23,7 +23,7 @@ test: ## every test, the end-to-end tests with real processes included
 	go test work
 
 race: ## every test under the race detector (needs a C compiler)
-	CGO_ENABLED=1 go test -race work
+	CGO_ENABLED=1 RHEA_E2E_BUILD=-race go test -race -timeout 40m work
 
 e2e: ## the end-to-end tests alone, more rounds of each fault
 	RHEA_E2E_ROUNDS=$(or $(ROUNDS),100) go test -count=1 -v -timeout 60m ./rhea/e2e/...

@@ -6,6 +6,8 @@
 // client that sees every frame. The scenarios are one file each, and run over
 // every kind of relay that makes sense for them.
 //
-// RHEA_E2E_ROUNDS raises the number of rounds of the fault tests (make e2e);
-// every random choice comes from a seed that is printed.
+// RHEA_E2E_ROUNDS raises the number of rounds of the fault tests (make e2e),
+// RHEA_E2E_BUILD gives flags to the build of the binaries (make race: -race), and
+// RHEA_E2E_NPM allows what needs a package registry. Every random choice comes
+// from a seed that is printed.
 package e2e

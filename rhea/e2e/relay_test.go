@@ -34,7 +34,8 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		defer os.RemoveAll(dir)
-		args := []string{"build", "-o", dir, "rhea/rhea/cmd/rhea"}
+		args := append([]string{"build"}, strings.Fields(os.Getenv("RHEA_E2E_BUILD"))...)
+		args = append(args, "-o", dir, "rhea/rhea/cmd/rhea")
 		for _, st := range subject.Stages() {
 			args = append(args, fmt.Sprintf("rhea/%s/cmd/rhea-%s", st, st))
 		}
@@ -50,7 +51,7 @@ func TestMain(m *testing.M) {
 
 // relay is a running relay.
 type relay struct {
-	t    *testing.T
+	t    testing.TB
 	url  string // ws://
 	data string
 	cmd  *exec.Cmd
@@ -64,7 +65,7 @@ var readyLine = regexp.MustCompile(`ready on (ws://[^\s]+)`)
 
 // start runs `rhea <mode>` on a random port with data in dir (a new one if
 // empty) and waits for its ready line. Env are RHEA_… settings.
-func start(t *testing.T, mode, dir string, args []string, env ...string) *relay {
+func start(t testing.TB, mode, dir string, args []string, env ...string) *relay {
 	t.Helper()
 	r, err := launch(t, mode, dir, args, env...)
 	if err != nil {
@@ -74,7 +75,7 @@ func start(t *testing.T, mode, dir string, args []string, env ...string) *relay 
 }
 
 // launch is start for a relay that may not come up.
-func launch(t *testing.T, mode, dir string, args []string, env ...string) (*relay, error) {
+func launch(t testing.TB, mode, dir string, args []string, env ...string) (*relay, error) {
 	if dir == "" {
 		dir = t.TempDir()
 	}
@@ -157,7 +158,7 @@ func (r *relay) busURL() string {
 }
 
 // onlooker joins a bus without being a stage.
-func onlooker(t *testing.T, url string) (*bus.Bus, *bus.Roster) {
+func onlooker(t testing.TB, url string) (*bus.Bus, *bus.Roster) {
 	t.Helper()
 	conf := bus.DefaultConfig()
 	conf.URL = url
@@ -176,7 +177,7 @@ func onlooker(t *testing.T, url string) (*bus.Bus, *bus.Roster) {
 }
 
 // members returns the processes of a stage, waiting until there are n.
-func members(t *testing.T, r *bus.Roster, st subject.Stage, n int) []*relaypb.Member {
+func members(t testing.TB, r *bus.Roster, st subject.Stage, n int) []*relaypb.Member {
 	t.Helper()
 	changes, patience := r.Changes(), time.After(20*time.Second)
 	for {
