@@ -59,7 +59,7 @@ func (c *core) fund(cn *conn) {
 		cn.starved = cn.starved[1:]
 		q := s.query
 		q.starved = false
-		q.progress, q.asked = c.now, c.now // until here the client was the slow one
+		q.asked = c.now
 		c.settle(s, max(q.granted, q.received+queryStep), q.received)
 		if q.sent {
 			c.more(s)

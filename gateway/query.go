@@ -22,9 +22,12 @@ type query struct {
 	received int
 	starved  bool // stands in conn.starved
 
-	progress time.Time // when something came last, or was last not to be expected
-	asked    time.Time // when it was sent last, or when something came last
+	progress time.Time // when something came last, or the client was last the slow one
+	asked    time.Time // the same, or when it was last sent, granted more, or not to send anything
 }
+
+// expects says whether the reqworker may send something.
+func (q *query) expects() bool { return q.sent && q.granted > q.received }
 
 // resumeQuery is how long a query that may send is waited for before it is taken
 // for lost.
@@ -35,6 +38,7 @@ func (c *core) begin(s *sub) {
 	s.query = &query{progress: c.now, asked: c.now}
 	c.queries++
 	c.launch(s)
+	c.watchOver(s)
 }
 
 // launch sends the query under the sub's present number, or leaves that to the
@@ -48,7 +52,6 @@ func (c *core) launch(s *sub) {
 			Conn: uint64(s.conn.id), Num: s.num, Filters: s.filters, Granted: uint64(q.granted), Cursor: q.cursor, AsOf: q.asOf,
 		}}})
 	}
-	c.watchOver(s)
 }
 
 // resume has the shard's present reqworker go on, under a new number: whatever
@@ -61,7 +64,9 @@ func (c *core) resume(s *sub) {
 	delete(c.subs, s.num)
 	s.num = c.number(s.conn.shard)
 	c.subs[s.num] = s
+	q.asked = c.now
 	c.launch(s)
+	c.watchOver(s)
 	c.fund(s.conn)
 }
 
@@ -156,25 +161,31 @@ func (c *core) eose(s *sub) {
 // that has made none for too long.
 func (c *core) checkQuery(s *sub) {
 	q := s.query
-	if q.starved {
-		q.progress, q.asked = c.now, c.now // the client is the slow one
+	if q.starved && s.conn.crowded(queryStep) {
+		// The client is the slow one. Less than a step is no sign of that: it is on its
+		// way, and what holds the query up is what others in its line were granted.
+		q.progress, q.asked = c.now, c.now
+	}
+	if !q.expects() {
+		q.asked = c.now
 	}
 	switch {
 	case !q.progress.Add(c.config.QueryTimeout).After(c.now):
 		c.metrics.timeouts.Inc()
 		c.closeSub(s, nostr.Failed.Text("the relay is too busy; try again"))
-	case q.sent && !q.asked.Add(resumeQuery).After(c.now):
+	case !q.asked.Add(resumeQuery).After(c.now):
 		c.resume(s)
 	default:
 		c.watchOver(s)
 	}
 }
 
-// watchOver sets the alarm for the query's next check.
+// watchOver sets the alarm for the next check of a query under its number, of which
+// there is one at a time.
 func (c *core) watchOver(s *sub) {
 	q := s.query
 	when := q.progress.Add(c.config.QueryTimeout)
-	if again := q.asked.Add(resumeQuery); (q.sent || q.starved) && again.Before(when) {
+	if again := q.asked.Add(resumeQuery); again.Before(when) {
 		when = again
 	}
 	c.alarms.set(when, alarm{aboutSub, s.num})

@@ -272,10 +272,25 @@ func (s *sim) step() {
 		s.roster()
 	}
 	s.core.Tick(s.now)
+	s.checkAlarms()
 	for _, c := range s.clients {
 		if c.stalled--; c.stalled <= 0 {
 			s.listen(c)
 			s.core.HandleWord(word{kind: saidDrained, conn: c.conn})
+		}
+	}
+}
+
+// checkAlarms finds what has more than one alarm: each would set its next, and they
+// would only become more.
+func (s *sim) checkAlarms() {
+	set := make(map[alarm]bool)
+	for _, slot := range s.core.alarms.slots {
+		for _, a := range slot {
+			if set[a] {
+				s.t.Fatalf("more than one alarm of kind %d for %d", a.about, a.num)
+			}
+			set[a] = true
 		}
 	}
 }
