@@ -41,6 +41,7 @@ import (
 //	tick 2s                 time passes, a tenth of a second after the other
 //	drain, then farewell    the gateway stops
 //	window                  what is claimed of the windows
+//	alarms                  those that are set for sessions
 //	limits …                see command
 func TestCore(t *testing.T) {
 	datadriven.Walk(t, "testdata/core", func(t *testing.T, path string) {
@@ -148,6 +149,14 @@ func (b *bench) command(d *datadriven.TestData) {
 		b.blocked(cn, false)
 	case "window":
 		b.sent = append(b.sent, fmt.Sprintf("%d bytes, %d claims", b.core.hub.windows.used(), len(b.core.claims)))
+	case "alarms":
+		for _, slot := range b.core.alarms.slots {
+			for _, a := range slot {
+				if a.about == aboutSession {
+					b.sent = append(b.sent, fmt.Sprintf("session %d", a.num))
+				}
+			}
+		}
 	case "reconnect":
 		b.core.Reconnected()
 	case "drain":

@@ -90,7 +90,6 @@ func (c *core) continueSession(s *session, body []byte) (num uint64) {
 	c.sendNeg(s, &relaypb.NegInbox{Body: &relaypb.NegInbox_Msg{
 		Msg: &relaypb.NegMsg{Conn: uint64(s.conn.id), Num: s.num, Message: message},
 	}})
-	c.alarms.set(c.now.Add(c.config.QueryTimeout), alarm{aboutSession, s.num})
 	return s.num
 }
 
@@ -111,11 +110,15 @@ func (c *core) negReply(r *relaypb.NegReply) {
 	c.say(s.conn, frame.AppendNegMsg(c.scratch[:0], s.id, r.Message))
 }
 
-// checkSession gives up a session whose answer does not come.
+// checkSession gives up a session whose answer does not come. There is one alarm a
+// session, however many messages it has.
 func (c *core) checkSession(num uint64) {
 	s := c.sessions[num]
-	if s == nil || !s.waiting {
+	if s == nil {
 		return
+	}
+	if !s.waiting {
+		s.since = c.now
 	}
 	if end := s.since.Add(c.config.QueryTimeout); end.After(c.now) {
 		c.alarms.set(end, alarm{aboutSession, num})
