@@ -96,7 +96,7 @@ func (c *client) read() {
 				close(w)
 			}
 		}
-		c.oks = map[string][]chan ok{}
+		c.oks = nil // nobody waits any more
 		c.mu.Unlock()
 		c.conn.Close()
 		close(c.gone)
@@ -199,11 +199,9 @@ func (c *client) send(text []byte) error {
 func (c *client) publishAsync(event []byte, id string) (<-chan ok, error) {
 	w := make(chan ok, 1)
 	c.mu.Lock()
-	select {
-	case <-c.gone:
+	if c.oks == nil {
 		c.mu.Unlock()
 		return nil, errGone
-	default:
 	}
 	c.oks[id] = append(c.oks[id], w)
 	c.mu.Unlock()
