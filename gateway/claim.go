@@ -17,9 +17,9 @@ type claim struct {
 // reader has not read by then, it has lost. An EVENT claims until its answer.
 const claimTime = 2 * time.Second
 
-// claims returns what a message takes from the windows: the bytes of what is sent
+// weigh returns what a message takes from the windows: the bytes of what is sent
 // on the bus for it.
-func claims(m frame.Client, err error) int {
+func weigh(m frame.Client, err error) int {
 	if err == nil && asks(m.Verb) {
 		return len(m.Body)
 	}

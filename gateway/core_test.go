@@ -171,7 +171,7 @@ func (b *bench) command(d *datadriven.TestData) {
 // say does what a reader does with a message.
 func (b *bench) say(cn *conn, text string) {
 	m, err := frame.ParseClient([]byte(text))
-	taken := claims(m, err)
+	taken := weigh(m, err)
 	if taken > 0 {
 		b.core.hub.windows.take(&cn.share, taken)
 	}

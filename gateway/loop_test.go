@@ -12,16 +12,15 @@ import (
 	"rhea/proto/subject"
 )
 
-// TestLateTick has the loop stand still for longer than every time-out while a
-// verdict and a part arrive: they count, and what is unanswered is given up.
-func TestLateTick(t *testing.T) {
+// newTestLoop returns a loop, its bus, and a client in shard 0 that has said some
+// messages.
+func newTestLoop(t *testing.T, now time.Time, said ...string) (*loop, *bus.Bus, *conn) {
 	w := newWorld(t)
-	now := time.Unix(1_700_000_000, 0)
 	cfg, lim := DefaultConfig(), limits.Default()
 	b := w.mem.Join(w.space, w.log)
-	defer b.Close()
+	t.Cleanup(b.Close)
 	inbox := bus.Listen(b, func() *relaypb.OutInbox { return new(relaypb.OutInbox) }, 0)
-	defer inbox.Close()
+	t.Cleanup(inbox.Close)
 	if err := inbox.Add(w.space.Out(b.Instance)); err != nil {
 		t.Fatal(err)
 	}
@@ -33,18 +32,26 @@ func TestLateTick(t *testing.T) {
 	cn.socket.conn = cn
 	cn.heard.Store(now.UnixNano())
 	l.core.HandleWord(word{kind: saidOpened, conn: cn})
-	for _, text := range []string{`["EVENT",{"id":"a"}]`, `["EVENT",{"id":"b"}]`, `["REQ","s",{}]`, `["REQ","t",{}]`} {
+	for _, text := range said {
 		m, err := frame.ParseClient([]byte(text))
 		if err != nil {
 			t.Fatal(err)
 		}
 		l.core.HandleWord(word{kind: saidMessage, conn: cn, client: m})
 	}
+	return l, b, cn
+}
+
+// TestLateTick has the loop stand still for longer than every time-out while a
+// verdict and a part arrive: they count, and what is unanswered is given up.
+func TestLateTick(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	l, b, cn := newTestLoop(t, now, `["EVENT",{"id":"a"}]`, `["EVENT",{"id":"b"}]`, `["REQ","s",{}]`, `["REQ","t",{}]`)
 	for _, m := range []*relaypb.OutInbox{
 		{Body: &relaypb.OutInbox_Verdict{Verdict: &relaypb.Verdict{Num: 1 * 4, Outcome: relaypb.Outcome_NEW}}},
 		{Body: &relaypb.OutInbox_Part{Part: &relaypb.Part{Num: 3 * 4, Worker: 2, Events: [][]byte{[]byte("{}")}, Cursor: []byte("c")}}},
 	} {
-		if err := b.Publish(w.space.Out(b.Instance), m); err != nil {
+		if err := b.Publish(b.Space.Out(b.Instance), m); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -62,5 +69,19 @@ func TestLateTick(t *testing.T) {
 ["CLOSED","t","error: the relay is too busy; try again"]`
 	if got := strings.Join(heard, "\n"); got != want {
 		t.Errorf("heard\n%s\nwant\n%s", got, want)
+	}
+}
+
+// TestTickAfterReconnect has the bus come back between two ticks: what is unanswered
+// is asked again, once.
+func TestTickAfterReconnect(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	l, _, _ := newTestLoop(t, now, `["EVENT",{"id":"a"}]`, `["REQ","s",{}]`)
+	l.reconnects-- // the memory bus never goes away
+	for i := range 5 {
+		l.tick(now.Add(time.Duration(i) * tickEvery))
+	}
+	if m := l.core.metrics; m.resent.Value() != 1 || m.resumed.Value() != 1 {
+		t.Errorf("%d EVENTs and %d queries were sent again, want one each", m.resent.Value(), m.resumed.Value())
 	}
 }

@@ -203,7 +203,7 @@ func (r *reader) text(b []byte) error {
 	}
 	r.s.hub.metrics.messages.Inc()
 	c, err := frame.ParseClient(b)
-	taken := claims(c, err)
+	taken := weigh(c, err)
 	if taken > 0 {
 		if !r.s.hub.windows.take(&r.s.share, taken) {
 			return errOver

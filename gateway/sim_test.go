@@ -251,7 +251,7 @@ func (s *sim) trouble() {
 
 func (s *sim) say(c *simClient, text string) {
 	m, err := frame.ParseClient([]byte(text))
-	taken := claims(m, err)
+	taken := weigh(m, err)
 	if taken > 0 {
 		s.core.hub.windows.take(&c.conn.share, taken)
 	}
