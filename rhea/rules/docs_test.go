@@ -1,0 +1,83 @@
+package rules
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// An invariant that names a test which does not exist is a promise that nobody
+// keeps: the test may have been renamed, or never written.
+func TestInvariantsNameTests(t *testing.T) {
+	top := root(t)
+	page, err := os.ReadFile(filepath.Join(top, "docs", "invariants.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	group := regexp.MustCompile("`([a-z/0-9]+)` ([^;|]+)")
+	name := regexp.MustCompile(`\b(Test|Fuzz)\w+`)
+	found := 0
+	for line := range strings.Lines(string(page)) {
+		for _, m := range group.FindAllStringSubmatch(line, -1) {
+			dir := m[1]
+			if dir == "e2e" {
+				dir = "rhea/e2e"
+			}
+			for _, test := range name.FindAllString(m[2], -1) {
+				found++
+				if !declares(t, filepath.Join(top, dir), test) {
+					t.Errorf("docs/invariants.md names %s in %s, which is not there", test, dir)
+				}
+			}
+		}
+	}
+	if found < 30 {
+		t.Errorf("docs/invariants.md names only %d tests; has its form changed?", found)
+	}
+}
+
+// declares says whether a package folder's tests declare a function.
+func declares(t *testing.T, dir, function string) bool {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		src, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(src), "func "+function+"(") {
+			return true
+		}
+	}
+	return false
+}
+
+// A link between the project's pages leads somewhere.
+func TestLinks(t *testing.T) {
+	top := root(t)
+	pages, err := filepath.Glob(filepath.Join(top, "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	decisions, err := filepath.Glob(filepath.Join(top, "docs", "decisions", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := regexp.MustCompile(`\]\(([^)#:]+)\)`)
+	for _, page := range append(append(pages, decisions...), filepath.Join(top, "README.md")) {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(page), m[1])); err != nil {
+				t.Errorf("%s links to %s, which is not there", filepath.Base(page), m[1])
+			}
+		}
+	}
+}
