@@ -46,8 +46,12 @@ type Subscription interface {
 	Unsubscribe() error
 }
 
-// ErrNobody says that a request found nobody listening.
-var ErrNobody = errors.New("bus: nobody listens on that subject")
+var (
+	// ErrNobody says that a request found nobody listening.
+	ErrNobody = errors.New("bus: nobody listens on that subject")
+	// ErrDown says that the connection is down; it comes back by itself.
+	ErrDown = errors.New("bus: the connection to NATS is down")
+)
 
 // Bus is one process's access to a deployment's bus. Its methods are safe for
 // concurrent use.

@@ -135,9 +135,21 @@ func dial(ctx context.Context, c Config, name string, log *slog.Logger, extra []
 
 func (c *natsConn) Publish(subj, reply string, data []byte) error {
 	if reply == "" {
-		return c.nc.Publish(subj, data)
+		return inWords(c.nc.Publish(subj, data))
 	}
-	return c.nc.PublishRequest(subj, reply, data)
+	return inWords(c.nc.PublishRequest(subj, reply, data))
+}
+
+// inWords says of an error of the client what it means here, where nothing is
+// kept for a connection that is down.
+func inWords(err error) error {
+	switch {
+	case errors.Is(err, nats.ErrNoResponders):
+		return ErrNobody
+	case errors.Is(err, nats.ErrReconnectBufExceeded):
+		return ErrDown
+	}
+	return err
 }
 
 func (c *natsConn) Subscribe(subj string, to chan *Message) (Subscription, error) {
@@ -180,10 +192,7 @@ func droppedOf(s *nats.Subscription) uint64 {
 
 func (c *natsConn) Request(ctx context.Context, subj string, data []byte) (*Message, error) {
 	m, err := c.nc.RequestWithContext(ctx, subj, data)
-	if errors.Is(err, nats.ErrNoResponders) {
-		return nil, ErrNobody
-	}
-	return m, err
+	return m, inWords(err)
 }
 
 func (c *natsConn) Dropped() uint64 {
