@@ -155,13 +155,6 @@ func (s *socket) end() {
 	}
 }
 
-// isOpen says whether the client may still be told something.
-func (s *socket) isOpen() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.state == open
-}
-
 // appendHeader appends the header of an unfragmented, unmasked frame.
 func appendHeader(dst []byte, op ws.OpCode, n int) []byte {
 	dst = append(dst, 0x80|byte(op))

@@ -68,9 +68,6 @@ func (o *Ownership) Reconcile() (gained, lost []subject.Shard, err error) {
 // Held returns the shards that this process listens on, ascending.
 func (o *Ownership) Held() []subject.Shard { return slices.Sorted(maps.Keys(o.held)) }
 
-// Owns says whether this process listens on a shard.
-func (o *Ownership) Owns(sh subject.Shard) bool { return o.held[sh] }
-
 // Successors says whether another process of the stage can take what this one
 // holds: a leaving process need not wait when there is none.
 func (o *Ownership) Successors() bool {

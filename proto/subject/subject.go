@@ -20,7 +20,6 @@
 package subject
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -176,13 +175,4 @@ func (c ConnID) Gateway() Instance { return Instance(c >> 32) }
 // String returns the id as it stands in logs: instance, dash, counter.
 func (c ConnID) String() string {
 	return c.Gateway().String() + "-" + strconv.FormatUint(uint64(uint32(c)), 10)
-}
-
-// ParseInstance reverses Instance.String.
-func ParseInstance(s string) (Instance, error) {
-	n, err := strconv.ParseUint(s, 16, 32)
-	if err != nil || len(s) != 8 {
-		return 0, errors.New("subject: an instance is 8 hex digits")
-	}
-	return Instance(n), nil
 }
