@@ -29,6 +29,7 @@ type IngestInbox struct {
 	// Types that are valid to be assigned to Body:
 	//
 	//	*IngestInbox_Event
+	//	*IngestInbox_Auth
 	Body          isIngestInbox_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -80,6 +81,15 @@ func (x *IngestInbox) GetEvent() *EventFrame {
 	return nil
 }
 
+func (x *IngestInbox) GetAuth() *AuthFrame {
+	if x != nil {
+		if x, ok := x.Body.(*IngestInbox_Auth); ok {
+			return x.Auth
+		}
+	}
+	return nil
+}
+
 type isIngestInbox_Body interface {
 	isIngestInbox_Body()
 }
@@ -88,7 +98,13 @@ type IngestInbox_Event struct {
 	Event *EventFrame `protobuf:"bytes,1,opt,name=event,proto3,oneof"`
 }
 
+type IngestInbox_Auth struct {
+	Auth *AuthFrame `protobuf:"bytes,2,opt,name=auth,proto3,oneof"`
+}
+
 func (*IngestInbox_Event) isIngestInbox_Body() {}
+
+func (*IngestInbox_Auth) isIngestInbox_Body() {}
 
 // An EVENT as its client sent it. Answered by exactly one Verdict on
 // out.<gateway of conn>, from this ingester or from the writer. It may be sent
@@ -99,6 +115,7 @@ type EventFrame struct {
 	Num           uint64                 `protobuf:"varint,2,opt,name=num,proto3" json:"num,omitempty"`         // unique in the sender's life
 	Event         []byte                 `protobuf:"bytes,3,opt,name=event,proto3" json:"event,omitempty"`      // the raw event object, not yet checked
 	Trusted       bool                   `protobuf:"varint,4,opt,name=trusted,proto3" json:"trusted,omitempty"` // an operator's import: the signature is not verified
+	Keys          [][]byte               `protobuf:"bytes,5,rep,name=keys,proto3" json:"keys,omitempty"`        // public keys that the connection has authenticated
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -161,20 +178,113 @@ func (x *EventFrame) GetTrusted() bool {
 	return false
 }
 
+func (x *EventFrame) GetKeys() [][]byte {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+// An AUTH (NIP-42). Answered by exactly one Verdict on out.<gateway of conn>:
+// AUTHENTICATED with the key, or a refusal.
+type AuthFrame struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Conn          uint64                 `protobuf:"fixed64,1,opt,name=conn,proto3" json:"conn,omitempty"`
+	Num           uint64                 `protobuf:"varint,2,opt,name=num,proto3" json:"num,omitempty"`
+	Event         []byte                 `protobuf:"bytes,3,opt,name=event,proto3" json:"event,omitempty"`         // the raw event object, not yet checked
+	Challenge     string                 `protobuf:"bytes,4,opt,name=challenge,proto3" json:"challenge,omitempty"` // that the connection was sent
+	Host          string                 `protobuf:"bytes,5,opt,name=host,proto3" json:"host,omitempty"`           // the Host that the client has connected to
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuthFrame) Reset() {
+	*x = AuthFrame{}
+	mi := &file_ingest_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuthFrame) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuthFrame) ProtoMessage() {}
+
+func (x *AuthFrame) ProtoReflect() protoreflect.Message {
+	mi := &file_ingest_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuthFrame.ProtoReflect.Descriptor instead.
+func (*AuthFrame) Descriptor() ([]byte, []int) {
+	return file_ingest_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *AuthFrame) GetConn() uint64 {
+	if x != nil {
+		return x.Conn
+	}
+	return 0
+}
+
+func (x *AuthFrame) GetNum() uint64 {
+	if x != nil {
+		return x.Num
+	}
+	return 0
+}
+
+func (x *AuthFrame) GetEvent() []byte {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *AuthFrame) GetChallenge() string {
+	if x != nil {
+		return x.Challenge
+	}
+	return ""
+}
+
+func (x *AuthFrame) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
 var File_ingest_proto protoreflect.FileDescriptor
 
 const file_ingest_proto_rawDesc = "" +
 	"\n" +
-	"\fingest.proto\x12\arhea.v1\"B\n" +
+	"\fingest.proto\x12\arhea.v1\"l\n" +
 	"\vIngestInbox\x12+\n" +
-	"\x05event\x18\x01 \x01(\v2\x13.rhea.v1.EventFrameH\x00R\x05eventB\x06\n" +
-	"\x04body\"b\n" +
+	"\x05event\x18\x01 \x01(\v2\x13.rhea.v1.EventFrameH\x00R\x05event\x12(\n" +
+	"\x04auth\x18\x02 \x01(\v2\x12.rhea.v1.AuthFrameH\x00R\x04authB\x06\n" +
+	"\x04body\"v\n" +
 	"\n" +
 	"EventFrame\x12\x12\n" +
 	"\x04conn\x18\x01 \x01(\x06R\x04conn\x12\x10\n" +
 	"\x03num\x18\x02 \x01(\x04R\x03num\x12\x14\n" +
 	"\x05event\x18\x03 \x01(\fR\x05event\x12\x18\n" +
-	"\atrusted\x18\x04 \x01(\bR\atrustedB\x14Z\x12rhea/proto/relaypbb\x06proto3"
+	"\atrusted\x18\x04 \x01(\bR\atrusted\x12\x12\n" +
+	"\x04keys\x18\x05 \x03(\fR\x04keys\"y\n" +
+	"\tAuthFrame\x12\x12\n" +
+	"\x04conn\x18\x01 \x01(\x06R\x04conn\x12\x10\n" +
+	"\x03num\x18\x02 \x01(\x04R\x03num\x12\x14\n" +
+	"\x05event\x18\x03 \x01(\fR\x05event\x12\x1c\n" +
+	"\tchallenge\x18\x04 \x01(\tR\tchallenge\x12\x12\n" +
+	"\x04host\x18\x05 \x01(\tR\x04hostB\x14Z\x12rhea/proto/relaypbb\x06proto3"
 
 var (
 	file_ingest_proto_rawDescOnce sync.Once
@@ -188,18 +298,20 @@ func file_ingest_proto_rawDescGZIP() []byte {
 	return file_ingest_proto_rawDescData
 }
 
-var file_ingest_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_ingest_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_ingest_proto_goTypes = []any{
 	(*IngestInbox)(nil), // 0: rhea.v1.IngestInbox
 	(*EventFrame)(nil),  // 1: rhea.v1.EventFrame
+	(*AuthFrame)(nil),   // 2: rhea.v1.AuthFrame
 }
 var file_ingest_proto_depIdxs = []int32{
 	1, // 0: rhea.v1.IngestInbox.event:type_name -> rhea.v1.EventFrame
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	2, // 1: rhea.v1.IngestInbox.auth:type_name -> rhea.v1.AuthFrame
+	2, // [2:2] is the sub-list for method output_type
+	2, // [2:2] is the sub-list for method input_type
+	2, // [2:2] is the sub-list for extension type_name
+	2, // [2:2] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_ingest_proto_init() }
@@ -209,6 +321,7 @@ func file_ingest_proto_init() {
 	}
 	file_ingest_proto_msgTypes[0].OneofWrappers = []any{
 		(*IngestInbox_Event)(nil),
+		(*IngestInbox_Auth)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -216,7 +329,7 @@ func file_ingest_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ingest_proto_rawDesc), len(file_ingest_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

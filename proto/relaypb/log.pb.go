@@ -179,11 +179,15 @@ func (x *Entries) GetError() string {
 
 // A commit, a removal, or a commit that removes.
 type Entry struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Seq           uint64                 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
-	Header        []byte                 `protobuf:"bytes,2,opt,name=header,proto3" json:"header,omitempty"` // nostr.Header; empty for a pure removal
-	Json          []byte                 `protobuf:"bytes,3,opt,name=json,proto3" json:"json,omitempty"`
-	Removed       []*Removed             `protobuf:"bytes,4,rep,name=removed,proto3" json:"removed,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Seq     uint64                 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
+	Header  []byte                 `protobuf:"bytes,2,opt,name=header,proto3" json:"header,omitempty"` // nostr.Header; empty for a pure removal
+	Json    []byte                 `protobuf:"bytes,3,opt,name=json,proto3" json:"json,omitempty"`
+	Removed []*Removed             `protobuf:"bytes,4,rep,name=removed,proto3" json:"removed,omitempty"`
+	// Only as published, and only of an ephemeral event whose Admitted asks for it:
+	// each monitor says to this gateway, under this number, who has Heard it.
+	Asker         uint32 `protobuf:"fixed32,5,opt,name=asker,proto3" json:"asker,omitempty"`
+	Num           uint64 `protobuf:"varint,6,opt,name=num,proto3" json:"num,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -246,11 +250,26 @@ func (x *Entry) GetRemoved() []*Removed {
 	return nil
 }
 
+func (x *Entry) GetAsker() uint32 {
+	if x != nil {
+		return x.Asker
+	}
+	return 0
+}
+
+func (x *Entry) GetNum() uint64 {
+	if x != nil {
+		return x.Num
+	}
+	return 0
+}
+
 // An event that left the store: replaced, deleted, vanished, expired.
 type Removed struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Seq           uint64                 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
 	Id            []byte                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	CreatedAt     int64                  `protobuf:"varint,3,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -297,6 +316,13 @@ func (x *Removed) GetId() []byte {
 		return x.Id
 	}
 	return nil
+}
+
+func (x *Removed) GetCreatedAt() int64 {
+	if x != nil {
+		return x.CreatedAt
+	}
+	return 0
 }
 
 // A request on log.fetch, answered by one LogInbox on the reply subject.
@@ -366,15 +392,19 @@ const file_log_proto_rawDesc = "" +
 	"\x04next\x18\x03 \x01(\x04R\x04next\x12(\n" +
 	"\aentries\x18\x04 \x03(\v2\x0e.rhea.v1.EntryR\aentries\x12\x12\n" +
 	"\x04head\x18\x05 \x01(\x04R\x04head\x12\x14\n" +
-	"\x05error\x18\x06 \x01(\tR\x05error\"q\n" +
+	"\x05error\x18\x06 \x01(\tR\x05error\"\x99\x01\n" +
 	"\x05Entry\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x16\n" +
 	"\x06header\x18\x02 \x01(\fR\x06header\x12\x12\n" +
 	"\x04json\x18\x03 \x01(\fR\x04json\x12*\n" +
-	"\aremoved\x18\x04 \x03(\v2\x10.rhea.v1.RemovedR\aremoved\"+\n" +
+	"\aremoved\x18\x04 \x03(\v2\x10.rhea.v1.RemovedR\aremoved\x12\x14\n" +
+	"\x05asker\x18\x05 \x01(\aR\x05asker\x12\x10\n" +
+	"\x03num\x18\x06 \x01(\x04R\x03num\"J\n" +
 	"\aRemoved\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\fR\x02id\";\n" +
+	"\x02id\x18\x02 \x01(\fR\x02id\x12\x1d\n" +
+	"\n" +
+	"created_at\x18\x03 \x01(\x03R\tcreatedAt\";\n" +
 	"\bLogFetch\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x1b\n" +
 	"\tmax_bytes\x18\x02 \x01(\rR\bmaxBytesB\x14Z\x12rhea/proto/relaypbb\x06proto3"

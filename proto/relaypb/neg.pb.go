@@ -127,7 +127,8 @@ type NegOpen struct {
 	Conn          uint64                 `protobuf:"fixed64,1,opt,name=conn,proto3" json:"conn,omitempty"`
 	Num           uint64                 `protobuf:"varint,2,opt,name=num,proto3" json:"num,omitempty"`        // the session; unique in the gateway's life
 	Filter        []byte                 `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`   // JSON
-	Message       []byte                 `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"` // the first negentropy message, decoded from hex
+	Message       []byte                 `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"` // the first negentropy message, decoded from hex; turn 0
+	Keys          [][]byte               `protobuf:"bytes,5,rep,name=keys,proto3" json:"keys,omitempty"`       // public keys that the connection has authenticated
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -190,11 +191,20 @@ func (x *NegOpen) GetMessage() []byte {
 	return nil
 }
 
+func (x *NegOpen) GetKeys() [][]byte {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+// The client's next message. Answered by one NegReply with the same turn.
 type NegMsg struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Conn          uint64                 `protobuf:"fixed64,1,opt,name=conn,proto3" json:"conn,omitempty"`
 	Num           uint64                 `protobuf:"varint,2,opt,name=num,proto3" json:"num,omitempty"`
 	Message       []byte                 `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	Turn          uint32                 `protobuf:"varint,4,opt,name=turn,proto3" json:"turn,omitempty"` // 1, 2, 3 … within the session
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -248,6 +258,13 @@ func (x *NegMsg) GetMessage() []byte {
 		return x.Message
 	}
 	return nil
+}
+
+func (x *NegMsg) GetTurn() uint32 {
+	if x != nil {
+		return x.Turn
+	}
+	return 0
 }
 
 type NegClose struct {
@@ -311,16 +328,18 @@ const file_neg_proto_rawDesc = "" +
 	"\x04open\x18\x01 \x01(\v2\x10.rhea.v1.NegOpenH\x00R\x04open\x12#\n" +
 	"\x03msg\x18\x02 \x01(\v2\x0f.rhea.v1.NegMsgH\x00R\x03msg\x12)\n" +
 	"\x05close\x18\x03 \x01(\v2\x11.rhea.v1.NegCloseH\x00R\x05closeB\x06\n" +
-	"\x04body\"a\n" +
+	"\x04body\"u\n" +
 	"\aNegOpen\x12\x12\n" +
 	"\x04conn\x18\x01 \x01(\x06R\x04conn\x12\x10\n" +
 	"\x03num\x18\x02 \x01(\x04R\x03num\x12\x16\n" +
 	"\x06filter\x18\x03 \x01(\fR\x06filter\x12\x18\n" +
-	"\amessage\x18\x04 \x01(\fR\amessage\"H\n" +
+	"\amessage\x18\x04 \x01(\fR\amessage\x12\x12\n" +
+	"\x04keys\x18\x05 \x03(\fR\x04keys\"\\\n" +
 	"\x06NegMsg\x12\x12\n" +
 	"\x04conn\x18\x01 \x01(\x06R\x04conn\x12\x10\n" +
 	"\x03num\x18\x02 \x01(\x04R\x03num\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\fR\amessage\"0\n" +
+	"\amessage\x18\x03 \x01(\fR\amessage\x12\x12\n" +
+	"\x04turn\x18\x04 \x01(\rR\x04turn\"0\n" +
 	"\bNegClose\x12\x12\n" +
 	"\x04conn\x18\x01 \x01(\x06R\x04conn\x12\x10\n" +
 	"\x03num\x18\x02 \x01(\x04R\x03numB\x14Z\x12rhea/proto/relaypbb\x06proto3"

@@ -35,6 +35,7 @@ const (
 	Outcome_INVALID             Outcome = 5 // refused: not a valid event
 	Outcome_BLOCKED             Outcome = 6 // refused: policy or limits
 	Outcome_ERROR               Outcome = 7 // refused: ours is the fault; the client may try again
+	Outcome_AUTHENTICATED       Outcome = 8 // an AUTH that is good
 )
 
 // Enum value maps for Outcome.
@@ -48,6 +49,7 @@ var (
 		5: "INVALID",
 		6: "BLOCKED",
 		7: "ERROR",
+		8: "AUTHENTICATED",
 	}
 	Outcome_value = map[string]int32{
 		"OUTCOME_UNSPECIFIED": 0,
@@ -58,6 +60,7 @@ var (
 		"INVALID":             5,
 		"BLOCKED":             6,
 		"ERROR":               7,
+		"AUTHENTICATED":       8,
 	}
 )
 
@@ -88,6 +91,56 @@ func (Outcome) EnumDescriptor() ([]byte, []int) {
 	return file_out_proto_rawDescGZIP(), []int{0}
 }
 
+// Whether an answer holds every stored event that matches (NIP-67).
+type Completeness int32
+
+const (
+	Completeness_UNKNOWN Completeness = 0
+	Completeness_FINISH  Completeness = 1 // it does
+	Completeness_MORE    Completeness = 2 // at least one more is stored
+)
+
+// Enum value maps for Completeness.
+var (
+	Completeness_name = map[int32]string{
+		0: "UNKNOWN",
+		1: "FINISH",
+		2: "MORE",
+	}
+	Completeness_value = map[string]int32{
+		"UNKNOWN": 0,
+		"FINISH":  1,
+		"MORE":    2,
+	}
+)
+
+func (x Completeness) Enum() *Completeness {
+	p := new(Completeness)
+	*p = x
+	return p
+}
+
+func (x Completeness) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Completeness) Descriptor() protoreflect.EnumDescriptor {
+	return file_out_proto_enumTypes[1].Descriptor()
+}
+
+func (Completeness) Type() protoreflect.EnumType {
+	return &file_out_proto_enumTypes[1]
+}
+
+func (x Completeness) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Completeness.Descriptor instead.
+func (Completeness) EnumDescriptor() ([]byte, []int) {
+	return file_out_proto_rawDescGZIP(), []int{1}
+}
+
 type OutInbox struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Body:
@@ -97,6 +150,8 @@ type OutInbox struct {
 	//	*OutInbox_Closed
 	//	*OutInbox_Deliveries
 	//	*OutInbox_Neg
+	//	*OutInbox_Counted
+	//	*OutInbox_Heard
 	Body          isOutInbox_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -184,6 +239,24 @@ func (x *OutInbox) GetNeg() *NegReply {
 	return nil
 }
 
+func (x *OutInbox) GetCounted() *Counted {
+	if x != nil {
+		if x, ok := x.Body.(*OutInbox_Counted); ok {
+			return x.Counted
+		}
+	}
+	return nil
+}
+
+func (x *OutInbox) GetHeard() *Heard {
+	if x != nil {
+		if x, ok := x.Body.(*OutInbox_Heard); ok {
+			return x.Heard
+		}
+	}
+	return nil
+}
+
 type isOutInbox_Body interface {
 	isOutInbox_Body()
 }
@@ -208,6 +281,14 @@ type OutInbox_Neg struct {
 	Neg *NegReply `protobuf:"bytes,5,opt,name=neg,proto3,oneof"`
 }
 
+type OutInbox_Counted struct {
+	Counted *Counted `protobuf:"bytes,6,opt,name=counted,proto3,oneof"`
+}
+
+type OutInbox_Heard struct {
+	Heard *Heard `protobuf:"bytes,7,opt,name=heard,proto3,oneof"`
+}
+
 func (*OutInbox_Verdict) isOutInbox_Body() {}
 
 func (*OutInbox_Part) isOutInbox_Body() {}
@@ -218,13 +299,18 @@ func (*OutInbox_Deliveries) isOutInbox_Body() {}
 
 func (*OutInbox_Neg) isOutInbox_Body() {}
 
-// What became of an EVENT; the gateway makes an OK of it.
+func (*OutInbox_Counted) isOutInbox_Body() {}
+
+func (*OutInbox_Heard) isOutInbox_Body() {}
+
+// What became of an EVENT or AUTH; the gateway makes an OK of it.
 type Verdict struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Num           uint64                 `protobuf:"varint,1,opt,name=num,proto3" json:"num,omitempty"` // the EventFrame's
+	Num           uint64                 `protobuf:"varint,1,opt,name=num,proto3" json:"num,omitempty"` // the EventFrame's or AuthFrame's
 	Id            []byte                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`    // 32 bytes, or empty when the event has no readable id
 	Outcome       Outcome                `protobuf:"varint,3,opt,name=outcome,proto3,enum=rhea.v1.Outcome" json:"outcome,omitempty"`
 	Text          string                 `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"` // the OK's fourth element; a refusal begins with its NIP-01 prefix
+	Key           []byte                 `protobuf:"bytes,5,opt,name=key,proto3" json:"key,omitempty"`   // AUTHENTICATED: the key
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -287,6 +373,13 @@ func (x *Verdict) GetText() string {
 	return ""
 }
 
+func (x *Verdict) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
 // A piece of a query's answer.
 type Part struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -294,9 +387,10 @@ type Part struct {
 	Worker        uint32                 `protobuf:"fixed32,2,opt,name=worker,proto3" json:"worker,omitempty"` // instance; the gateway keeps to the first that answers
 	Index         uint32                 `protobuf:"varint,3,opt,name=index,proto3" json:"index,omitempty"`    // 0, 1, 2 … within (num, worker)
 	Events        [][]byte               `protobuf:"bytes,4,rep,name=events,proto3" json:"events,omitempty"`
-	Cursor        []byte                 `protobuf:"bytes,5,opt,name=cursor,proto3" json:"cursor,omitempty"`          // what a Query needs to go on from here
-	AsOf          uint64                 `protobuf:"varint,6,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"` // the Seq of the query's snapshot; live begins behind it
-	Eose          bool                   `protobuf:"varint,7,opt,name=eose,proto3" json:"eose,omitempty"`             // the last part
+	Cursor        []byte                 `protobuf:"bytes,5,opt,name=cursor,proto3" json:"cursor,omitempty"`                                        // what a Query needs to go on from here
+	AsOf          uint64                 `protobuf:"varint,6,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`                               // the Seq of the query's snapshot; live begins behind it
+	Eose          bool                   `protobuf:"varint,7,opt,name=eose,proto3" json:"eose,omitempty"`                                           // the last part
+	Completeness  Completeness           `protobuf:"varint,8,opt,name=completeness,proto3,enum=rhea.v1.Completeness" json:"completeness,omitempty"` // of the whole answer, with eose (NIP-67)
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -380,6 +474,144 @@ func (x *Part) GetEose() bool {
 	return false
 }
 
+func (x *Part) GetCompleteness() Completeness {
+	if x != nil {
+		return x.Completeness
+	}
+	return Completeness_UNKNOWN
+}
+
+// The answer to a COUNT (NIP-45).
+type Counted struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Num           uint64                 `protobuf:"varint,1,opt,name=num,proto3" json:"num,omitempty"`
+	Worker        uint32                 `protobuf:"fixed32,2,opt,name=worker,proto3" json:"worker,omitempty"`
+	Count         uint64                 `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
+	Hll           []byte                 `protobuf:"bytes,4,opt,name=hll,proto3" json:"hll,omitempty"` // 256 HyperLogLog registers, or empty
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Counted) Reset() {
+	*x = Counted{}
+	mi := &file_out_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Counted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Counted) ProtoMessage() {}
+
+func (x *Counted) ProtoReflect() protoreflect.Message {
+	mi := &file_out_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Counted.ProtoReflect.Descriptor instead.
+func (*Counted) Descriptor() ([]byte, []int) {
+	return file_out_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Counted) GetNum() uint64 {
+	if x != nil {
+		return x.Num
+	}
+	return 0
+}
+
+func (x *Counted) GetWorker() uint32 {
+	if x != nil {
+		return x.Worker
+	}
+	return 0
+}
+
+func (x *Counted) GetCount() uint64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *Counted) GetHll() []byte {
+	if x != nil {
+		return x.Hll
+	}
+	return nil
+}
+
+// How many subscriptions of its shards a monitor has given an ephemeral event to;
+// sent for those whose Admitted asked for it.
+type Heard struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Num           uint64                 `protobuf:"varint,1,opt,name=num,proto3" json:"num,omitempty"` // the EventFrame's
+	Monitor       uint32                 `protobuf:"fixed32,2,opt,name=monitor,proto3" json:"monitor,omitempty"`
+	Watches       uint64                 `protobuf:"varint,3,opt,name=watches,proto3" json:"watches,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Heard) Reset() {
+	*x = Heard{}
+	mi := &file_out_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Heard) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Heard) ProtoMessage() {}
+
+func (x *Heard) ProtoReflect() protoreflect.Message {
+	mi := &file_out_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Heard.ProtoReflect.Descriptor instead.
+func (*Heard) Descriptor() ([]byte, []int) {
+	return file_out_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Heard) GetNum() uint64 {
+	if x != nil {
+		return x.Num
+	}
+	return 0
+}
+
+func (x *Heard) GetMonitor() uint32 {
+	if x != nil {
+		return x.Monitor
+	}
+	return 0
+}
+
+func (x *Heard) GetWatches() uint64 {
+	if x != nil {
+		return x.Watches
+	}
+	return 0
+}
+
 // A query was refused or has failed; the gateway makes a CLOSED of it.
 type Closed struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -392,7 +624,7 @@ type Closed struct {
 
 func (x *Closed) Reset() {
 	*x = Closed{}
-	mi := &file_out_proto_msgTypes[3]
+	mi := &file_out_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -404,7 +636,7 @@ func (x *Closed) String() string {
 func (*Closed) ProtoMessage() {}
 
 func (x *Closed) ProtoReflect() protoreflect.Message {
-	mi := &file_out_proto_msgTypes[3]
+	mi := &file_out_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -417,7 +649,7 @@ func (x *Closed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Closed.ProtoReflect.Descriptor instead.
 func (*Closed) Descriptor() ([]byte, []int) {
-	return file_out_proto_rawDescGZIP(), []int{3}
+	return file_out_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Closed) GetNum() uint64 {
@@ -458,7 +690,7 @@ type Deliveries struct {
 
 func (x *Deliveries) Reset() {
 	*x = Deliveries{}
-	mi := &file_out_proto_msgTypes[4]
+	mi := &file_out_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -470,7 +702,7 @@ func (x *Deliveries) String() string {
 func (*Deliveries) ProtoMessage() {}
 
 func (x *Deliveries) ProtoReflect() protoreflect.Message {
-	mi := &file_out_proto_msgTypes[4]
+	mi := &file_out_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -483,7 +715,7 @@ func (x *Deliveries) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Deliveries.ProtoReflect.Descriptor instead.
 func (*Deliveries) Descriptor() ([]byte, []int) {
-	return file_out_proto_rawDescGZIP(), []int{4}
+	return file_out_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Deliveries) GetMonitor() uint32 {
@@ -541,7 +773,7 @@ type Ended struct {
 
 func (x *Ended) Reset() {
 	*x = Ended{}
-	mi := &file_out_proto_msgTypes[5]
+	mi := &file_out_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -553,7 +785,7 @@ func (x *Ended) String() string {
 func (*Ended) ProtoMessage() {}
 
 func (x *Ended) ProtoReflect() protoreflect.Message {
-	mi := &file_out_proto_msgTypes[5]
+	mi := &file_out_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -566,7 +798,7 @@ func (x *Ended) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ended.ProtoReflect.Descriptor instead.
 func (*Ended) Descriptor() ([]byte, []int) {
-	return file_out_proto_rawDescGZIP(), []int{5}
+	return file_out_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Ended) GetNum() uint64 {
@@ -596,7 +828,7 @@ type Delivery struct {
 
 func (x *Delivery) Reset() {
 	*x = Delivery{}
-	mi := &file_out_proto_msgTypes[6]
+	mi := &file_out_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -608,7 +840,7 @@ func (x *Delivery) String() string {
 func (*Delivery) ProtoMessage() {}
 
 func (x *Delivery) ProtoReflect() protoreflect.Message {
-	mi := &file_out_proto_msgTypes[6]
+	mi := &file_out_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -621,7 +853,7 @@ func (x *Delivery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delivery.ProtoReflect.Descriptor instead.
 func (*Delivery) Descriptor() ([]byte, []int) {
-	return file_out_proto_rawDescGZIP(), []int{6}
+	return file_out_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Delivery) GetSeq() uint64 {
@@ -650,14 +882,16 @@ type NegReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Num           uint64                 `protobuf:"varint,1,opt,name=num,proto3" json:"num,omitempty"`
 	Message       []byte                 `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
-	Error         string                 `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"` // NEG-ERR's text, with its prefix
+	Error         string                 `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"`      // NEG-ERR's text, with its prefix
+	Turn          uint32                 `protobuf:"varint,4,opt,name=turn,proto3" json:"turn,omitempty"`       // of the message that is answered; an error may come at any time
+	Records       uint64                 `protobuf:"varint,5,opt,name=records,proto3" json:"records,omitempty"` // with an error: the most records that a session may have; 0: not said
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *NegReply) Reset() {
 	*x = NegReply{}
-	mi := &file_out_proto_msgTypes[7]
+	mi := &file_out_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -669,7 +903,7 @@ func (x *NegReply) String() string {
 func (*NegReply) ProtoMessage() {}
 
 func (x *NegReply) ProtoReflect() protoreflect.Message {
-	mi := &file_out_proto_msgTypes[7]
+	mi := &file_out_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -682,7 +916,7 @@ func (x *NegReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NegReply.ProtoReflect.Descriptor instead.
 func (*NegReply) Descriptor() ([]byte, []int) {
-	return file_out_proto_rawDescGZIP(), []int{7}
+	return file_out_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *NegReply) GetNum() uint64 {
@@ -706,11 +940,25 @@ func (x *NegReply) GetError() string {
 	return ""
 }
 
+func (x *NegReply) GetTurn() uint32 {
+	if x != nil {
+		return x.Turn
+	}
+	return 0
+}
+
+func (x *NegReply) GetRecords() uint64 {
+	if x != nil {
+		return x.Records
+	}
+	return 0
+}
+
 var File_out_proto protoreflect.FileDescriptor
 
 const file_out_proto_rawDesc = "" +
 	"\n" +
-	"\tout.proto\x12\arhea.v1\"\xee\x01\n" +
+	"\tout.proto\x12\arhea.v1\"\xc4\x02\n" +
 	"\bOutInbox\x12,\n" +
 	"\averdict\x18\x01 \x01(\v2\x10.rhea.v1.VerdictH\x00R\averdict\x12#\n" +
 	"\x04part\x18\x02 \x01(\v2\r.rhea.v1.PartH\x00R\x04part\x12)\n" +
@@ -718,13 +966,16 @@ const file_out_proto_rawDesc = "" +
 	"\n" +
 	"deliveries\x18\x04 \x01(\v2\x13.rhea.v1.DeliveriesH\x00R\n" +
 	"deliveries\x12%\n" +
-	"\x03neg\x18\x05 \x01(\v2\x11.rhea.v1.NegReplyH\x00R\x03negB\x06\n" +
-	"\x04body\"k\n" +
+	"\x03neg\x18\x05 \x01(\v2\x11.rhea.v1.NegReplyH\x00R\x03neg\x12,\n" +
+	"\acounted\x18\x06 \x01(\v2\x10.rhea.v1.CountedH\x00R\acounted\x12&\n" +
+	"\x05heard\x18\a \x01(\v2\x0e.rhea.v1.HeardH\x00R\x05heardB\x06\n" +
+	"\x04body\"}\n" +
 	"\aVerdict\x12\x10\n" +
 	"\x03num\x18\x01 \x01(\x04R\x03num\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\fR\x02id\x12*\n" +
 	"\aoutcome\x18\x03 \x01(\x0e2\x10.rhea.v1.OutcomeR\aoutcome\x12\x12\n" +
-	"\x04text\x18\x04 \x01(\tR\x04text\"\x9f\x01\n" +
+	"\x04text\x18\x04 \x01(\tR\x04text\x12\x10\n" +
+	"\x03key\x18\x05 \x01(\fR\x03key\"\xda\x01\n" +
 	"\x04Part\x12\x10\n" +
 	"\x03num\x18\x01 \x01(\x04R\x03num\x12\x16\n" +
 	"\x06worker\x18\x02 \x01(\aR\x06worker\x12\x14\n" +
@@ -732,7 +983,17 @@ const file_out_proto_rawDesc = "" +
 	"\x06events\x18\x04 \x03(\fR\x06events\x12\x16\n" +
 	"\x06cursor\x18\x05 \x01(\fR\x06cursor\x12\x13\n" +
 	"\x05as_of\x18\x06 \x01(\x04R\x04asOf\x12\x12\n" +
-	"\x04eose\x18\a \x01(\bR\x04eose\"F\n" +
+	"\x04eose\x18\a \x01(\bR\x04eose\x129\n" +
+	"\fcompleteness\x18\b \x01(\x0e2\x15.rhea.v1.CompletenessR\fcompleteness\"[\n" +
+	"\aCounted\x12\x10\n" +
+	"\x03num\x18\x01 \x01(\x04R\x03num\x12\x16\n" +
+	"\x06worker\x18\x02 \x01(\aR\x06worker\x12\x14\n" +
+	"\x05count\x18\x03 \x01(\x04R\x05count\x12\x10\n" +
+	"\x03hll\x18\x04 \x01(\fR\x03hll\"M\n" +
+	"\x05Heard\x12\x10\n" +
+	"\x03num\x18\x01 \x01(\x04R\x03num\x12\x18\n" +
+	"\amonitor\x18\x02 \x01(\aR\amonitor\x12\x18\n" +
+	"\awatches\x18\x03 \x01(\x04R\awatches\"F\n" +
 	"\x06Closed\x12\x10\n" +
 	"\x03num\x18\x01 \x01(\x04R\x03num\x12\x16\n" +
 	"\x06worker\x18\x02 \x01(\aR\x06worker\x12\x12\n" +
@@ -751,11 +1012,13 @@ const file_out_proto_rawDesc = "" +
 	"\bDelivery\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x12\n" +
 	"\x04json\x18\x02 \x01(\fR\x04json\x12\x12\n" +
-	"\x04nums\x18\x03 \x03(\x04R\x04nums\"L\n" +
+	"\x04nums\x18\x03 \x03(\x04R\x04nums\"z\n" +
 	"\bNegReply\x12\x10\n" +
 	"\x03num\x18\x01 \x01(\x04R\x03num\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\fR\amessage\x12\x14\n" +
-	"\x05error\x18\x03 \x01(\tR\x05error*|\n" +
+	"\x05error\x18\x03 \x01(\tR\x05error\x12\x12\n" +
+	"\x04turn\x18\x04 \x01(\rR\x04turn\x12\x18\n" +
+	"\arecords\x18\x05 \x01(\x04R\arecords*\x8f\x01\n" +
 	"\aOutcome\x12\x17\n" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\a\n" +
 	"\x03NEW\x10\x01\x12\r\n" +
@@ -764,7 +1027,13 @@ const file_out_proto_rawDesc = "" +
 	"\bREPLACED\x10\x04\x12\v\n" +
 	"\aINVALID\x10\x05\x12\v\n" +
 	"\aBLOCKED\x10\x06\x12\t\n" +
-	"\x05ERROR\x10\aB\x14Z\x12rhea/proto/relaypbb\x06proto3"
+	"\x05ERROR\x10\a\x12\x11\n" +
+	"\rAUTHENTICATED\x10\b*1\n" +
+	"\fCompleteness\x12\v\n" +
+	"\aUNKNOWN\x10\x00\x12\n" +
+	"\n" +
+	"\x06FINISH\x10\x01\x12\b\n" +
+	"\x04MORE\x10\x02B\x14Z\x12rhea/proto/relaypbb\x06proto3"
 
 var (
 	file_out_proto_rawDescOnce sync.Once
@@ -778,33 +1047,39 @@ func file_out_proto_rawDescGZIP() []byte {
 	return file_out_proto_rawDescData
 }
 
-var file_out_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_out_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_out_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_out_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_out_proto_goTypes = []any{
 	(Outcome)(0),       // 0: rhea.v1.Outcome
-	(*OutInbox)(nil),   // 1: rhea.v1.OutInbox
-	(*Verdict)(nil),    // 2: rhea.v1.Verdict
-	(*Part)(nil),       // 3: rhea.v1.Part
-	(*Closed)(nil),     // 4: rhea.v1.Closed
-	(*Deliveries)(nil), // 5: rhea.v1.Deliveries
-	(*Ended)(nil),      // 6: rhea.v1.Ended
-	(*Delivery)(nil),   // 7: rhea.v1.Delivery
-	(*NegReply)(nil),   // 8: rhea.v1.NegReply
+	(Completeness)(0),  // 1: rhea.v1.Completeness
+	(*OutInbox)(nil),   // 2: rhea.v1.OutInbox
+	(*Verdict)(nil),    // 3: rhea.v1.Verdict
+	(*Part)(nil),       // 4: rhea.v1.Part
+	(*Counted)(nil),    // 5: rhea.v1.Counted
+	(*Heard)(nil),      // 6: rhea.v1.Heard
+	(*Closed)(nil),     // 7: rhea.v1.Closed
+	(*Deliveries)(nil), // 8: rhea.v1.Deliveries
+	(*Ended)(nil),      // 9: rhea.v1.Ended
+	(*Delivery)(nil),   // 10: rhea.v1.Delivery
+	(*NegReply)(nil),   // 11: rhea.v1.NegReply
 }
 var file_out_proto_depIdxs = []int32{
-	2, // 0: rhea.v1.OutInbox.verdict:type_name -> rhea.v1.Verdict
-	3, // 1: rhea.v1.OutInbox.part:type_name -> rhea.v1.Part
-	4, // 2: rhea.v1.OutInbox.closed:type_name -> rhea.v1.Closed
-	5, // 3: rhea.v1.OutInbox.deliveries:type_name -> rhea.v1.Deliveries
-	8, // 4: rhea.v1.OutInbox.neg:type_name -> rhea.v1.NegReply
-	0, // 5: rhea.v1.Verdict.outcome:type_name -> rhea.v1.Outcome
-	7, // 6: rhea.v1.Deliveries.events:type_name -> rhea.v1.Delivery
-	6, // 7: rhea.v1.Deliveries.ended:type_name -> rhea.v1.Ended
-	8, // [8:8] is the sub-list for method output_type
-	8, // [8:8] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	3,  // 0: rhea.v1.OutInbox.verdict:type_name -> rhea.v1.Verdict
+	4,  // 1: rhea.v1.OutInbox.part:type_name -> rhea.v1.Part
+	7,  // 2: rhea.v1.OutInbox.closed:type_name -> rhea.v1.Closed
+	8,  // 3: rhea.v1.OutInbox.deliveries:type_name -> rhea.v1.Deliveries
+	11, // 4: rhea.v1.OutInbox.neg:type_name -> rhea.v1.NegReply
+	5,  // 5: rhea.v1.OutInbox.counted:type_name -> rhea.v1.Counted
+	6,  // 6: rhea.v1.OutInbox.heard:type_name -> rhea.v1.Heard
+	0,  // 7: rhea.v1.Verdict.outcome:type_name -> rhea.v1.Outcome
+	1,  // 8: rhea.v1.Part.completeness:type_name -> rhea.v1.Completeness
+	10, // 9: rhea.v1.Deliveries.events:type_name -> rhea.v1.Delivery
+	9,  // 10: rhea.v1.Deliveries.ended:type_name -> rhea.v1.Ended
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_out_proto_init() }
@@ -818,14 +1093,16 @@ func file_out_proto_init() {
 		(*OutInbox_Closed)(nil),
 		(*OutInbox_Deliveries)(nil),
 		(*OutInbox_Neg)(nil),
+		(*OutInbox_Counted)(nil),
+		(*OutInbox_Heard)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_out_proto_rawDesc), len(file_out_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   8,
+			NumEnums:      2,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

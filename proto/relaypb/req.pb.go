@@ -121,8 +121,8 @@ func (*ReqInbox_Credit) isReqInbox_Body() {}
 
 func (*ReqInbox_Stop) isReqInbox_Body() {}
 
-// A REQ. Answered on out.<gateway of conn> by Parts, the last of which says eose,
-// or by one Closed.
+// A REQ or a COUNT. Answered on out.<gateway of conn> by Parts, the last of which
+// says eose, or by one Counted, or by one Closed.
 type Query struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Conn    uint64                 `protobuf:"fixed64,1,opt,name=conn,proto3" json:"conn,omitempty"`
@@ -130,8 +130,10 @@ type Query struct {
 	Filters []byte                 `protobuf:"bytes,3,opt,name=filters,proto3" json:"filters,omitempty"`  // JSON objects, comma separated, as the client sent them
 	Granted uint64                 `protobuf:"varint,4,opt,name=granted,proto3" json:"granted,omitempty"` // bytes of events that may be sent; more comes with Credit
 	// A query that another reqworker began: where its last Part ended.
-	Cursor        []byte `protobuf:"bytes,5,opt,name=cursor,proto3" json:"cursor,omitempty"`
-	AsOf          uint64 `protobuf:"varint,6,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
+	Cursor        []byte   `protobuf:"bytes,5,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	AsOf          uint64   `protobuf:"varint,6,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
+	Keys          [][]byte `protobuf:"bytes,7,rep,name=keys,proto3" json:"keys,omitempty"`    // public keys that the connection has authenticated
+	Count         bool     `protobuf:"varint,8,opt,name=count,proto3" json:"count,omitempty"` // a COUNT; granted, cursor and as_of mean nothing
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -206,6 +208,20 @@ func (x *Query) GetAsOf() uint64 {
 		return x.AsOf
 	}
 	return 0
+}
+
+func (x *Query) GetKeys() [][]byte {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+func (x *Query) GetCount() bool {
+	if x != nil {
+		return x.Count
+	}
+	return false
 }
 
 // The client has taken what it was sent. Counted from the query's start, so that
@@ -340,14 +356,16 @@ const file_req_proto_rawDesc = "" +
 	"\x05query\x18\x01 \x01(\v2\x0e.rhea.v1.QueryH\x00R\x05query\x12)\n" +
 	"\x06credit\x18\x02 \x01(\v2\x0f.rhea.v1.CreditH\x00R\x06credit\x12#\n" +
 	"\x04stop\x18\x03 \x01(\v2\r.rhea.v1.StopH\x00R\x04stopB\x06\n" +
-	"\x04body\"\x8e\x01\n" +
+	"\x04body\"\xb8\x01\n" +
 	"\x05Query\x12\x12\n" +
 	"\x04conn\x18\x01 \x01(\x06R\x04conn\x12\x10\n" +
 	"\x03num\x18\x02 \x01(\x04R\x03num\x12\x18\n" +
 	"\afilters\x18\x03 \x01(\fR\afilters\x12\x18\n" +
 	"\agranted\x18\x04 \x01(\x04R\agranted\x12\x16\n" +
 	"\x06cursor\x18\x05 \x01(\fR\x06cursor\x12\x13\n" +
-	"\x05as_of\x18\x06 \x01(\x04R\x04asOf\"`\n" +
+	"\x05as_of\x18\x06 \x01(\x04R\x04asOf\x12\x12\n" +
+	"\x04keys\x18\a \x03(\fR\x04keys\x12\x14\n" +
+	"\x05count\x18\b \x01(\bR\x05count\"`\n" +
 	"\x06Credit\x12\x12\n" +
 	"\x04conn\x18\x01 \x01(\x06R\x04conn\x12\x10\n" +
 	"\x03num\x18\x02 \x01(\x04R\x03num\x12\x16\n" +

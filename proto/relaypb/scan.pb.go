@@ -24,6 +24,57 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// What a scan returns of the events that it finds. A count, and ids, know no
+// limit.
+type Want int32
+
+const (
+	Want_EVENTS Want = 0
+	Want_COUNT  Want = 1 // their number, and HyperLogLog registers
+	Want_IDS    Want = 2 // created_at and id
+)
+
+// Enum value maps for Want.
+var (
+	Want_name = map[int32]string{
+		0: "EVENTS",
+		1: "COUNT",
+		2: "IDS",
+	}
+	Want_value = map[string]int32{
+		"EVENTS": 0,
+		"COUNT":  1,
+		"IDS":    2,
+	}
+)
+
+func (x Want) Enum() *Want {
+	p := new(Want)
+	*p = x
+	return p
+}
+
+func (x Want) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Want) Descriptor() protoreflect.EnumDescriptor {
+	return file_scan_proto_enumTypes[0].Descriptor()
+}
+
+func (Want) Type() protoreflect.EnumType {
+	return &file_scan_proto_enumTypes[0]
+}
+
+func (x Want) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Want.Descriptor instead.
+func (Want) EnumDescriptor() ([]byte, []int) {
+	return file_scan_proto_rawDescGZIP(), []int{0}
+}
+
 type ScanInbox struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Body:
@@ -93,12 +144,21 @@ func (*ScanInbox_Scan) isScanInbox_Body() {}
 // One slice of a query. The server keeps nothing between slices: all that a query
 // has reached is in its cursor, which costs a paused query nothing but that.
 type Scan struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Filters       []byte                 `protobuf:"bytes,1,opt,name=filters,proto3" json:"filters,omitempty"`                    // JSON objects, comma separated; every limit is obeyed as it stands
-	Cursor        []byte                 `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`                      // where the slice before ended; empty for the first
-	AsOf          uint64                 `protobuf:"varint,3,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`             // the Seq that the first slice was served at; 0 for the first
-	MaxBytes      uint32                 `protobuf:"varint,4,opt,name=max_bytes,json=maxBytes,proto3" json:"max_bytes,omitempty"` // of events; one event may go beyond it
-	Ascending     bool                   `protobuf:"varint,5,opt,name=ascending,proto3" json:"ascending,omitempty"`               // oldest first: the exact reverse order
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Filters   []byte                 `protobuf:"bytes,1,opt,name=filters,proto3" json:"filters,omitempty"`                    // JSON objects, comma separated; every limit is obeyed as it stands
+	Cursor    []byte                 `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`                      // where the slice before ended; empty for the first
+	AsOf      uint64                 `protobuf:"varint,3,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`             // the Seq that the first slice was served at; 0 for the first
+	MaxBytes  uint32                 `protobuf:"varint,4,opt,name=max_bytes,json=maxBytes,proto3" json:"max_bytes,omitempty"` // of events; one event may go beyond it
+	Ascending bool                   `protobuf:"varint,5,opt,name=ascending,proto3" json:"ascending,omitempty"`               // oldest first: the exact reverse order
+	Want      Want                   `protobuf:"varint,6,opt,name=want,proto3,enum=rhea.v1.Want" json:"want,omitempty"`
+	// Who reads: private kinds are for their parties, and neither they nor expired
+	// events are found otherwise. An operator reads everything.
+	Keys       [][]byte `protobuf:"bytes,7,rep,name=keys,proto3" json:"keys,omitempty"`
+	Everything bool     `protobuf:"varint,8,opt,name=everything,proto3" json:"everything,omitempty"`
+	// Filters, by index, whose limit is the relay's own: all events of the second in
+	// which it ends are found, up to twice the limit (NIP-67).
+	Capped        []uint32 `protobuf:"varint,9,rep,packed,name=capped,proto3" json:"capped,omitempty"`
+	HllOffset     uint32   `protobuf:"varint,10,opt,name=hll_offset,json=hllOffset,proto3" json:"hll_offset,omitempty"` // COUNT: byte of the pubkey (8 to 23) that chooses the register; 0: no registers
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -168,7 +228,43 @@ func (x *Scan) GetAscending() bool {
 	return false
 }
 
-// Events in NIP-01 order (created_at descending, id ascending), each once.
+func (x *Scan) GetWant() Want {
+	if x != nil {
+		return x.Want
+	}
+	return Want_EVENTS
+}
+
+func (x *Scan) GetKeys() [][]byte {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+func (x *Scan) GetEverything() bool {
+	if x != nil {
+		return x.Everything
+	}
+	return false
+}
+
+func (x *Scan) GetCapped() []uint32 {
+	if x != nil {
+		return x.Capped
+	}
+	return nil
+}
+
+func (x *Scan) GetHllOffset() uint32 {
+	if x != nil {
+		return x.HllOffset
+	}
+	return 0
+}
+
+// Events or ids in NIP-01 order (created_at descending, id ascending), each once;
+// or how many this slice has found.
 type ScanReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	AsOf          uint64                 `protobuf:"varint,1,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"` // no event committed after this Seq is in the query's slices
@@ -176,6 +272,10 @@ type ScanReply struct {
 	Cursor        []byte                 `protobuf:"bytes,3,opt,name=cursor,proto3" json:"cursor,omitempty"` // empty when done
 	Done          bool                   `protobuf:"varint,4,opt,name=done,proto3" json:"done,omitempty"`
 	Error         string                 `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"` // with its NIP-01 prefix; nothing else is set then
+	Count         uint64                 `protobuf:"varint,6,opt,name=count,proto3" json:"count,omitempty"`
+	Hll           []byte                 `protobuf:"bytes,7,opt,name=hll,proto3" json:"hll,omitempty"`                                              // 256 registers, if a hll_offset was given
+	Ids           []byte                 `protobuf:"bytes,8,opt,name=ids,proto3" json:"ids,omitempty"`                                              // 40 bytes each: created_at, big endian, and id
+	Completeness  Completeness           `protobuf:"varint,9,opt,name=completeness,proto3,enum=rhea.v1.Completeness" json:"completeness,omitempty"` // of the whole query, with done
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -245,27 +345,73 @@ func (x *ScanReply) GetError() string {
 	return ""
 }
 
+func (x *ScanReply) GetCount() uint64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *ScanReply) GetHll() []byte {
+	if x != nil {
+		return x.Hll
+	}
+	return nil
+}
+
+func (x *ScanReply) GetIds() []byte {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+func (x *ScanReply) GetCompleteness() Completeness {
+	if x != nil {
+		return x.Completeness
+	}
+	return Completeness_UNKNOWN
+}
+
 var File_scan_proto protoreflect.FileDescriptor
 
 const file_scan_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
-	"scan.proto\x12\arhea.v1\"8\n" +
+	"scan.proto\x12\arhea.v1\x1a\tout.proto\"8\n" +
 	"\tScanInbox\x12#\n" +
 	"\x04scan\x18\x01 \x01(\v2\r.rhea.v1.ScanH\x00R\x04scanB\x06\n" +
-	"\x04body\"\x88\x01\n" +
+	"\x04body\"\x96\x02\n" +
 	"\x04Scan\x12\x18\n" +
 	"\afilters\x18\x01 \x01(\fR\afilters\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\fR\x06cursor\x12\x13\n" +
 	"\x05as_of\x18\x03 \x01(\x04R\x04asOf\x12\x1b\n" +
 	"\tmax_bytes\x18\x04 \x01(\rR\bmaxBytes\x12\x1c\n" +
-	"\tascending\x18\x05 \x01(\bR\tascending\"z\n" +
+	"\tascending\x18\x05 \x01(\bR\tascending\x12!\n" +
+	"\x04want\x18\x06 \x01(\x0e2\r.rhea.v1.WantR\x04want\x12\x12\n" +
+	"\x04keys\x18\a \x03(\fR\x04keys\x12\x1e\n" +
+	"\n" +
+	"everything\x18\b \x01(\bR\n" +
+	"everything\x12\x16\n" +
+	"\x06capped\x18\t \x03(\rR\x06capped\x12\x1d\n" +
+	"\n" +
+	"hll_offset\x18\n" +
+	" \x01(\rR\thllOffset\"\xef\x01\n" +
 	"\tScanReply\x12\x13\n" +
 	"\x05as_of\x18\x01 \x01(\x04R\x04asOf\x12\x16\n" +
 	"\x06events\x18\x02 \x03(\fR\x06events\x12\x16\n" +
 	"\x06cursor\x18\x03 \x01(\fR\x06cursor\x12\x12\n" +
 	"\x04done\x18\x04 \x01(\bR\x04done\x12\x14\n" +
-	"\x05error\x18\x05 \x01(\tR\x05errorB\x14Z\x12rhea/proto/relaypbb\x06proto3"
+	"\x05error\x18\x05 \x01(\tR\x05error\x12\x14\n" +
+	"\x05count\x18\x06 \x01(\x04R\x05count\x12\x10\n" +
+	"\x03hll\x18\a \x01(\fR\x03hll\x12\x10\n" +
+	"\x03ids\x18\b \x01(\fR\x03ids\x129\n" +
+	"\fcompleteness\x18\t \x01(\x0e2\x15.rhea.v1.CompletenessR\fcompleteness*&\n" +
+	"\x04Want\x12\n" +
+	"\n" +
+	"\x06EVENTS\x10\x00\x12\t\n" +
+	"\x05COUNT\x10\x01\x12\a\n" +
+	"\x03IDS\x10\x02B\x14Z\x12rhea/proto/relaypbb\x06proto3"
 
 var (
 	file_scan_proto_rawDescOnce sync.Once
@@ -279,19 +425,24 @@ func file_scan_proto_rawDescGZIP() []byte {
 	return file_scan_proto_rawDescData
 }
 
+var file_scan_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_scan_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_scan_proto_goTypes = []any{
-	(*ScanInbox)(nil), // 0: rhea.v1.ScanInbox
-	(*Scan)(nil),      // 1: rhea.v1.Scan
-	(*ScanReply)(nil), // 2: rhea.v1.ScanReply
+	(Want)(0),         // 0: rhea.v1.Want
+	(*ScanInbox)(nil), // 1: rhea.v1.ScanInbox
+	(*Scan)(nil),      // 2: rhea.v1.Scan
+	(*ScanReply)(nil), // 3: rhea.v1.ScanReply
+	(Completeness)(0), // 4: rhea.v1.Completeness
 }
 var file_scan_proto_depIdxs = []int32{
-	1, // 0: rhea.v1.ScanInbox.scan:type_name -> rhea.v1.Scan
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	2, // 0: rhea.v1.ScanInbox.scan:type_name -> rhea.v1.Scan
+	0, // 1: rhea.v1.Scan.want:type_name -> rhea.v1.Want
+	4, // 2: rhea.v1.ScanReply.completeness:type_name -> rhea.v1.Completeness
+	3, // [3:3] is the sub-list for method output_type
+	3, // [3:3] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_scan_proto_init() }
@@ -299,6 +450,7 @@ func file_scan_proto_init() {
 	if File_scan_proto != nil {
 		return
 	}
+	file_out_proto_init()
 	file_scan_proto_msgTypes[0].OneofWrappers = []any{
 		(*ScanInbox_Scan)(nil),
 	}
@@ -307,13 +459,14 @@ func file_scan_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_scan_proto_rawDesc), len(file_scan_proto_rawDesc)),
-			NumEnums:      0,
+			NumEnums:      1,
 			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_scan_proto_goTypes,
 		DependencyIndexes: file_scan_proto_depIdxs,
+		EnumInfos:         file_scan_proto_enumTypes,
 		MessageInfos:      file_scan_proto_msgTypes,
 	}.Build()
 	File_scan_proto = out.File

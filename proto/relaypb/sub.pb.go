@@ -113,6 +113,7 @@ type Watch struct {
 	Num           uint64                 `protobuf:"varint,2,opt,name=num,proto3" json:"num,omitempty"` // unique in the gateway's life; a subscription registered again has a new one
 	After         uint64                 `protobuf:"varint,3,opt,name=after,proto3" json:"after,omitempty"`
 	Filters       []byte                 `protobuf:"bytes,4,opt,name=filters,proto3" json:"filters,omitempty"` // JSON objects, comma separated; limit means nothing here
+	Keys          [][]byte               `protobuf:"bytes,5,rep,name=keys,proto3" json:"keys,omitempty"`       // public keys that the connection has authenticated
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -171,6 +172,13 @@ func (x *Watch) GetAfter() uint64 {
 func (x *Watch) GetFilters() []byte {
 	if x != nil {
 		return x.Filters
+	}
+	return nil
+}
+
+func (x *Watch) GetKeys() [][]byte {
+	if x != nil {
+		return x.Keys
 	}
 	return nil
 }
@@ -245,12 +253,13 @@ const file_sub_proto_rawDesc = "" +
 	"\bSubInbox\x12&\n" +
 	"\x05watch\x18\x01 \x01(\v2\x0e.rhea.v1.WatchH\x00R\x05watch\x12,\n" +
 	"\aunwatch\x18\x02 \x01(\v2\x10.rhea.v1.UnwatchH\x00R\aunwatchB\x06\n" +
-	"\x04body\"]\n" +
+	"\x04body\"q\n" +
 	"\x05Watch\x12\x12\n" +
 	"\x04conn\x18\x01 \x01(\x06R\x04conn\x12\x10\n" +
 	"\x03num\x18\x02 \x01(\x04R\x03num\x12\x14\n" +
 	"\x05after\x18\x03 \x01(\x04R\x05after\x12\x18\n" +
-	"\afilters\x18\x04 \x01(\fR\afilters\"E\n" +
+	"\afilters\x18\x04 \x01(\fR\afilters\x12\x12\n" +
+	"\x04keys\x18\x05 \x03(\fR\x04keys\"E\n" +
 	"\aUnwatch\x12\x12\n" +
 	"\x04conn\x18\x01 \x01(\x06R\x04conn\x12\x10\n" +
 	"\x03num\x18\x02 \x01(\x04R\x03num\x12\x14\n" +

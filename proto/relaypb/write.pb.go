@@ -100,6 +100,8 @@ type Admitted struct {
 	// The signature is wrong. The writer never stores such an event, but only it
 	// can tell whether the id is one that it has: then the answer is duplicate.
 	Forged        bool `protobuf:"varint,5,opt,name=forged,proto3" json:"forged,omitempty"`
+	Vanish        bool `protobuf:"varint,6,opt,name=vanish,proto3" json:"vanish,omitempty"` // a request to vanish (NIP-62) that names this relay
+	Hear          bool `protobuf:"varint,7,opt,name=hear,proto3" json:"hear,omitempty"`     // an ephemeral event: the monitors are to say who has Heard it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -169,6 +171,20 @@ func (x *Admitted) GetForged() bool {
 	return false
 }
 
+func (x *Admitted) GetVanish() bool {
+	if x != nil {
+		return x.Vanish
+	}
+	return false
+}
+
+func (x *Admitted) GetHear() bool {
+	if x != nil {
+		return x.Hear
+	}
+	return false
+}
+
 var File_write_proto protoreflect.FileDescriptor
 
 const file_write_proto_rawDesc = "" +
@@ -177,13 +193,15 @@ const file_write_proto_rawDesc = "" +
 	"\n" +
 	"WriteInbox\x12/\n" +
 	"\badmitted\x18\x01 \x01(\v2\x11.rhea.v1.AdmittedH\x00R\badmittedB\x06\n" +
-	"\x04body\"t\n" +
+	"\x04body\"\xa0\x01\n" +
 	"\bAdmitted\x12\x12\n" +
 	"\x04conn\x18\x01 \x01(\x06R\x04conn\x12\x10\n" +
 	"\x03num\x18\x02 \x01(\x04R\x03num\x12\x16\n" +
 	"\x06header\x18\x03 \x01(\fR\x06header\x12\x12\n" +
 	"\x04json\x18\x04 \x01(\fR\x04json\x12\x16\n" +
-	"\x06forged\x18\x05 \x01(\bR\x06forgedB\x14Z\x12rhea/proto/relaypbb\x06proto3"
+	"\x06forged\x18\x05 \x01(\bR\x06forged\x12\x16\n" +
+	"\x06vanish\x18\x06 \x01(\bR\x06vanish\x12\x12\n" +
+	"\x04hear\x18\a \x01(\bR\x04hearB\x14Z\x12rhea/proto/relaypbb\x06proto3"
 
 var (
 	file_write_proto_rawDescOnce sync.Once

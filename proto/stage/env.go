@@ -9,6 +9,7 @@ import (
 
 	"rhea/proto/bus"
 	"rhea/proto/limits"
+	"rhea/proto/policy"
 )
 
 // Env is what a stage's Run works with, whichever process it runs in.
@@ -17,12 +18,13 @@ type Env struct {
 	Log     *slog.Logger
 	Metrics *Metrics
 	Limits  limits.Limits
+	Policy  policy.Policy
 	Version string
 }
 
 // WithBus connects the process to the bus, calls run, and disconnects after it
 // has returned. Options go to the NATS client.
-func WithBus(ctx context.Context, p Process, c bus.Config, l limits.Limits, version string, run func(context.Context, Env) error, options ...nats.Option) error {
+func WithBus(ctx context.Context, p Process, c bus.Config, l limits.Limits, pol policy.Policy, version string, run func(context.Context, Env) error, options ...nats.Option) error {
 	b, err := bus.Dial(ctx, c, p.Instance, p.Metrics.stage, p.Log, options...)
 	if err != nil {
 		return err
@@ -30,7 +32,7 @@ func WithBus(ctx context.Context, p Process, c bus.Config, l limits.Limits, vers
 	defer b.Close()
 	p.Metrics.CounterFunc("bus_dropped", "Bus messages that found an inbox full.", func() float64 { return float64(b.Dropped()) })
 	p.Metrics.CounterFunc("bus_garbage", "Bus messages, or parts of them, that did not decode.", func() float64 { return float64(b.Garbage()) })
-	return run(ctx, Env{Bus: b, Log: p.Log, Metrics: p.Metrics, Limits: l, Version: version})
+	return run(ctx, Env{Bus: b, Log: p.Log, Metrics: p.Metrics, Limits: l, Policy: pol, Version: version})
 }
 
 // version is set by the linker (make build); a build without it names the commit.

@@ -31,6 +31,7 @@ import (
 	"rhea/negentropy"
 	"rhea/proto/bus"
 	"rhea/proto/limits"
+	"rhea/proto/policy"
 	"rhea/proto/stage"
 	"rhea/proto/subject"
 	"rhea/reqworker"
@@ -53,6 +54,7 @@ type Options struct {
 	Monitor    monitor.Config
 	Negentropy negentropy.Config
 	Limits     limits.Limits
+	Policy     policy.Policy
 
 	Drain   time.Duration     // what each stage may take to stop
 	OnReady func(at net.Addr) // called once, when the relay is whole
@@ -135,7 +137,7 @@ func (o Options) start(ctx context.Context, st subject.Stage, inside nats.Option
 	p = p.For(string(st))
 	go func() {
 		defer close(r.ended)
-		err := stage.WithBus(ctx, p, o.Bus, o.Limits, stage.Version(), func(ctx context.Context, env stage.Env) error {
+		err := stage.WithBus(ctx, p, o.Bus, o.Limits, o.Policy, stage.Version(), func(ctx context.Context, env stage.Env) error {
 			return o.run(ctx, st, env)
 		}, inside)
 		stopped := ctx.Err() != nil

@@ -7,6 +7,7 @@ import (
 	"rhea/gateway"
 	"rhea/proto/bus"
 	"rhea/proto/limits"
+	"rhea/proto/policy"
 	"rhea/proto/stage"
 )
 
@@ -15,8 +16,9 @@ func main() {
 		Gateway gateway.Config `toml:"gateway" help:"the edge: clients' connections"`
 		Relay   gateway.Relay  `toml:"relay" help:"what the relay says of itself (NIP-11)"`
 		Limits  limits.Limits  `toml:"limits" help:"what clients may do; the same in every process"`
+		Policy  policy.Policy  `toml:"policy" help:"who must authenticate, who may read what; the same in every process"`
 		Bus     bus.Config     `toml:"bus" help:"the NATS servers between the processes"`
-	}{gateway.DefaultConfig(), gateway.DefaultRelay(), limits.Default(), bus.DefaultConfig()}
+	}{gateway.DefaultConfig(), gateway.DefaultRelay(), limits.Default(), policy.Default(), bus.DefaultConfig()}
 	stage.Main(stage.Program{
 		Name:    "rhea-gateway",
 		Stage:   "gateway",
@@ -25,7 +27,7 @@ func main() {
 		Config:  &config,
 		Run: func(ctx context.Context, p stage.Process) error {
 			config.Gateway.Relay = config.Relay
-			return stage.WithBus(ctx, p, config.Bus, config.Limits, stage.Version(), func(ctx context.Context, env stage.Env) error {
+			return stage.WithBus(ctx, p, config.Bus, config.Limits, config.Policy, stage.Version(), func(ctx context.Context, env stage.Env) error {
 				return gateway.Run(ctx, config.Gateway, env)
 			})
 		},

@@ -12,6 +12,7 @@ import (
 	"rhea/negentropy"
 	"rhea/proto/bus"
 	"rhea/proto/limits"
+	"rhea/proto/policy"
 	"rhea/reqworker"
 	"rhea/rhea/datadir"
 	"rhea/rhea/whole"
@@ -58,6 +59,7 @@ type relayConfig struct {
 	Relay      gateway.Relay     `toml:"relay" help:"what the relay says of itself (NIP-11)"`
 	Gateway    gateway.Config    `toml:"gateway" help:"connections of clients"`
 	Limits     limits.Limits     `toml:"limits" help:"what clients may send"`
+	Policy     policy.Policy     `toml:"policy" help:"who must authenticate, who may read what"`
 	Ingester   ingester.Config   `toml:"ingester" help:"checks on published events"`
 	Writer     writer.Config     `toml:"writer" help:"the store"`
 	Reqworker  reqworker.Config  `toml:"reqworker" help:"stored events for REQs"`
@@ -68,7 +70,7 @@ type relayConfig struct {
 
 func defaultRelay() relayConfig {
 	c := relayConfig{
-		Up: defaultUp(), Relay: gateway.DefaultRelay(), Gateway: gateway.DefaultConfig(), Limits: limits.Default(),
+		Up: defaultUp(), Relay: gateway.DefaultRelay(), Gateway: gateway.DefaultConfig(), Limits: limits.Default(), Policy: policy.Default(),
 		Ingester: ingester.DefaultConfig(), Writer: writer.DefaultConfig(), Reqworker: reqworker.DefaultConfig(),
 		Monitor: monitor.DefaultConfig(), Negentropy: negentropy.DefaultConfig(), Bus: bus.DefaultConfig(),
 	}

@@ -1,0 +1,89 @@
+// Package policy is the rules of a relay that more than one stage goes by: what
+// it is called, who must say who he is, who may read what, and how much work an
+// event must show. The numbers that bound messages are in package limits.
+//
+// Policy is a plain value; the stages enforce it.
+package policy
+
+import (
+	"fmt"
+	"slices"
+
+	"rhea/proto/nostr"
+)
+
+// Policy is section [policy]. Every process of a deployment should be given the
+// same.
+type Policy struct {
+	// URLs are the relay's addresses. Without any, AUTH goes by the Host that the
+	// client connected to, and a request to vanish (NIP-62) counts only when it
+	// names ALL_RELAYS.
+	URLs []string `toml:"urls" help:"addresses of this relay as clients know them, such as wss://relay.example.org; AUTH and requests to vanish name one of them"`
+	// Auth is when a client is asked to authenticate (NIP-42).
+	Auth Auth `toml:"auth" help:"when clients are sent a challenge: connect (at once), needed (with the first answer that requires it), or required (at once, and nothing works without)"`
+	// PrivateKinds are served to authors and recipients only.
+	PrivateKinds Kinds `toml:"private_kinds" help:"kinds that only an authenticated author or p-tagged recipient may read (NIP-04, NIP-17, NIP-59)"`
+	// MinPoW is the least number of leading zero bits of an event id (NIP-13).
+	MinPoW int `toml:"min_pow" help:"leading zero bits that an event's id must have (NIP-13); 0: none"`
+	// KindPoW is the same for single kinds, in place of MinPoW.
+	KindPoW Difficulties `toml:"kind_pow" help:"the same for single kinds, in place of min_pow: kind:bits, such as 1:16,7:8"`
+	// ExemptKinds are spared MinPoW and the bounds of created_at.
+	ExemptKinds Kinds `toml:"exempt_kinds" help:"kinds spared min_pow and the bounds of created_at, which are meant for notes"`
+	// Mute refuses ephemeral events that no subscription wanted (NIP-01).
+	Mute bool `toml:"mute" help:"refuse an ephemeral event that no subscriber has received (mute:)"`
+}
+
+// Default returns the policy of an open relay.
+//
+// The exempt kinds are relay lists (NIP-65, NIP-17), signers (NIP-46), wallets
+// (NIP-47), and gift wraps, whose created_at lies up to two days back (NIP-59).
+func Default() Policy {
+	return Policy{
+		Auth:         AuthOnConnect,
+		PrivateKinds: Kinds{4, 1059, 21059},
+		ExemptKinds:  Kinds{1059, 10002, 10050, 13194, 21059, 23194, 23195, 23196, 23197, 24133},
+	}
+}
+
+// maxPoW is where a difficulty stops being one that anybody has ever reached.
+const maxPoW = 64
+
+// Validate reports the first setting that cannot work.
+func (p *Policy) Validate() error {
+	for _, u := range p.URLs {
+		if _, err := parseURL(u); err != nil {
+			return fmt.Errorf("urls: %w", err)
+		}
+	}
+	if p.MinPoW < 0 || p.MinPoW > maxPoW {
+		return fmt.Errorf("min_pow is %d: want 0 to %d", p.MinPoW, maxPoW)
+	}
+	for k, bits := range p.KindPoW {
+		if bits > maxPoW {
+			return fmt.Errorf("kind_pow: kind %d has %d bits: want 0 to %d", k, bits, maxPoW)
+		}
+	}
+	return nil
+}
+
+// IsExempt reports whether a kind is spared the limits that are meant for notes.
+func (p *Policy) IsExempt(k nostr.Kind) bool {
+	_, ok := slices.BinarySearch(p.ExemptKinds, k)
+	return ok
+}
+
+// Difficulty returns the leading zero bits that an event of a kind needs.
+func (p *Policy) Difficulty(k nostr.Kind) int {
+	if bits, ok := p.KindPoW[k]; ok {
+		return int(bits)
+	}
+	if p.IsExempt(k) {
+		return 0
+	}
+	return p.MinPoW
+}
+
+// Access returns what a reader with these keys may be sent.
+func (p *Policy) Access(keys []nostr.PubKey) nostr.Access {
+	return nostr.Access{Private: p.PrivateKinds, Keys: keys}
+}
