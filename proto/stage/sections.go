@@ -8,6 +8,6 @@ package stage
 func Sections() []string {
 	return []string{
 		"relay", "gateway", "ingester", "writer", "reqworker", "monitor", "negentropy",
-		"limits", "bus", "up", "log", "metrics", "stage",
+		"limits", "policy", "bus", "up", "log", "metrics", "stage",
 	}
 }
