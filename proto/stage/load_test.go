@@ -266,7 +266,7 @@ func TestLoadPassesOverSectionsOfOthers(t *testing.T) {
 
 // A section that no program has is refused by every program.
 func TestLoadRefusesSectionsOfNobody(t *testing.T) {
-	for _, name := range []string{"store", "policy", "solo", "replica"} {
+	for _, name := range []string{"store", "plugins", "solo", "replica"} {
 		common := DefaultCommon()
 		path := writeFile(t, t.TempDir(), "["+name+"]\nx = 1\n")
 		_, _, err := (&Loader{Name: "rhea-test", Config: []any{&common}}).Load([]string{"--config", path}, env(nil))
