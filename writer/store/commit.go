@@ -47,6 +47,7 @@ type Commit struct {
 	snap    *pebble.Snapshot // nil if batch is
 	entries []*relaypb.Entry
 	head    subject.Seq
+	gone    vanishing
 }
 
 // Commit decides a batch in order, so that the events in it see each other, and
@@ -85,7 +86,7 @@ func (c *Commit) Wait() (entries []*relaypb.Entry, head subject.Seq, err error) 
 	}
 	err = errors.Join(c.batch.SyncWait(), c.batch.Close())
 	if err == nil {
-		err = s.install(c.snap, c.head)
+		err = s.install(c.snap, c.head, c.gone)
 	}
 	if err != nil {
 		return nil, 0, s.fail(fmt.Errorf("store %s: waiting for the disk: %w", s.dir, err))

@@ -17,7 +17,8 @@ type View struct {
 	s    *Store
 	snap *pebble.Snapshot
 	seq  subject.Seq
-	refs int // guarded by s.viewMu; one of them is the store's while it is current
+	gone vanishing // what is in snap and must not be seen
+	refs int       // guarded by s.viewMu; one of them is the store's while it is current
 }
 
 // View returns the newest view. Close it. It fails after Store.Close.
@@ -49,15 +50,23 @@ func (v *View) Close() error {
 	return nil
 }
 
+// hides reports whether anything in the view is hidden. It costs nothing, and
+// where it is false hidden need not be asked.
+func (v *View) hides() bool { return len(v.gone) > 0 }
+
+// hidden reports whether the stored event of h is one that readers must not see,
+// because a request to vanish (NIP-62) covers it that is still being carried out.
+func (v *View) hidden(h nostr.Header) bool { return v.gone.covers(h) }
+
 // install makes snap, taken right after seq was committed, the current view.
-func (s *Store) install(snap *pebble.Snapshot, seq subject.Seq) error {
+func (s *Store) install(snap *pebble.Snapshot, seq subject.Seq, gone vanishing) error {
 	s.viewMu.Lock()
 	old := s.view
 	if old == nil {
 		s.viewMu.Unlock()
 		return snap.Close()
 	}
-	s.view = &View{s: s, snap: snap, seq: seq, refs: 1}
+	s.view = &View{s: s, snap: snap, seq: seq, gone: gone, refs: 1}
 	s.viewMu.Unlock()
 	return old.Close()
 }
