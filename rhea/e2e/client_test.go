@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"sync"
@@ -25,6 +26,7 @@ const patience = 40 * time.Second
 // client is a connection that keeps every frame for whoever it is meant for.
 type client struct {
 	conn net.Conn
+	from io.Reader // conn, behind what came with the handshake
 	mu   sync.Mutex
 	oks  map[string][]chan ok
 	subs map[string]*subscription
@@ -68,9 +70,9 @@ func connect(url string) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &client{conn: conn, oks: map[string][]chan ok{}, subs: map[string]*subscription{}, gone: make(chan struct{})}
-	if buffered != nil && buffered.Buffered() > 0 {
-		return nil, errors.New("the relay speaks before it is spoken to")
+	c := &client{conn: conn, from: conn, oks: map[string][]chan ok{}, subs: map[string]*subscription{}, gone: make(chan struct{})}
+	if buffered != nil {
+		c.from = buffered
 	}
 	go c.read()
 	return c, nil
@@ -102,7 +104,10 @@ func (c *client) read() {
 		close(c.gone)
 	}()
 	for {
-		data, err := wsutil.ReadServerText(c.conn)
+		data, err := wsutil.ReadServerText(struct {
+			io.Reader
+			io.Writer
+		}{c.from, c.conn})
 		if err != nil {
 			c.err = err
 			return
