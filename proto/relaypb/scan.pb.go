@@ -266,16 +266,19 @@ func (x *Scan) GetHllOffset() uint32 {
 // Events or ids in NIP-01 order (created_at descending, id ascending), each once;
 // or how many this slice has found.
 type ScanReply struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	AsOf          uint64                 `protobuf:"varint,1,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"` // no event committed after this Seq is in the query's slices
-	Events        [][]byte               `protobuf:"bytes,2,rep,name=events,proto3" json:"events,omitempty"`
-	Cursor        []byte                 `protobuf:"bytes,3,opt,name=cursor,proto3" json:"cursor,omitempty"` // empty when done
-	Done          bool                   `protobuf:"varint,4,opt,name=done,proto3" json:"done,omitempty"`
-	Error         string                 `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"` // with its NIP-01 prefix; nothing else is set then
-	Count         uint64                 `protobuf:"varint,6,opt,name=count,proto3" json:"count,omitempty"`
-	Hll           []byte                 `protobuf:"bytes,7,opt,name=hll,proto3" json:"hll,omitempty"`                                              // 256 registers, if a hll_offset was given
-	Ids           []byte                 `protobuf:"bytes,8,opt,name=ids,proto3" json:"ids,omitempty"`                                              // 40 bytes each: created_at, big endian, and id
-	Completeness  Completeness           `protobuf:"varint,9,opt,name=completeness,proto3,enum=rhea.v1.Completeness" json:"completeness,omitempty"` // of the whole query, with done
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	AsOf         uint64                 `protobuf:"varint,1,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"` // no event committed after this Seq is in the query's slices
+	Events       [][]byte               `protobuf:"bytes,2,rep,name=events,proto3" json:"events,omitempty"`
+	Cursor       []byte                 `protobuf:"bytes,3,opt,name=cursor,proto3" json:"cursor,omitempty"` // empty when done
+	Done         bool                   `protobuf:"varint,4,opt,name=done,proto3" json:"done,omitempty"`
+	Error        string                 `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"` // with its NIP-01 prefix; nothing else is set then
+	Count        uint64                 `protobuf:"varint,6,opt,name=count,proto3" json:"count,omitempty"`
+	Hll          []byte                 `protobuf:"bytes,7,opt,name=hll,proto3" json:"hll,omitempty"`                                              // 256 registers, if a hll_offset was given
+	Ids          []byte                 `protobuf:"bytes,8,opt,name=ids,proto3" json:"ids,omitempty"`                                              // 40 bytes each: created_at, big endian, and id
+	Completeness Completeness           `protobuf:"varint,9,opt,name=completeness,proto3,enum=rhea.v1.Completeness" json:"completeness,omitempty"` // of the whole query, with done
+	// Of ids, those that expire (NIP-40): 12 bytes each, index among this reply's ids
+	// and expiration in Unix seconds, 4 and 8 bytes, big endian.
+	Expiring      []byte `protobuf:"bytes,10,opt,name=expiring,proto3" json:"expiring,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -373,6 +376,13 @@ func (x *ScanReply) GetCompleteness() Completeness {
 	return Completeness_UNKNOWN
 }
 
+func (x *ScanReply) GetExpiring() []byte {
+	if x != nil {
+		return x.Expiring
+	}
+	return nil
+}
+
 var File_scan_proto protoreflect.FileDescriptor
 
 const file_scan_proto_rawDesc = "" +
@@ -396,7 +406,7 @@ const file_scan_proto_rawDesc = "" +
 	"\x06capped\x18\t \x03(\rR\x06capped\x12\x1d\n" +
 	"\n" +
 	"hll_offset\x18\n" +
-	" \x01(\rR\thllOffset\"\xef\x01\n" +
+	" \x01(\rR\thllOffset\"\x8b\x02\n" +
 	"\tScanReply\x12\x13\n" +
 	"\x05as_of\x18\x01 \x01(\x04R\x04asOf\x12\x16\n" +
 	"\x06events\x18\x02 \x03(\fR\x06events\x12\x16\n" +
@@ -406,7 +416,9 @@ const file_scan_proto_rawDesc = "" +
 	"\x05count\x18\x06 \x01(\x04R\x05count\x12\x10\n" +
 	"\x03hll\x18\a \x01(\fR\x03hll\x12\x10\n" +
 	"\x03ids\x18\b \x01(\fR\x03ids\x129\n" +
-	"\fcompleteness\x18\t \x01(\x0e2\x15.rhea.v1.CompletenessR\fcompleteness*&\n" +
+	"\fcompleteness\x18\t \x01(\x0e2\x15.rhea.v1.CompletenessR\fcompleteness\x12\x1a\n" +
+	"\bexpiring\x18\n" +
+	" \x01(\fR\bexpiring*&\n" +
 	"\x04Want\x12\n" +
 	"\n" +
 	"\x06EVENTS\x10\x00\x12\t\n" +
