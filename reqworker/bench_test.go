@@ -9,6 +9,7 @@ import (
 
 	"rhea/proto/bus"
 	"rhea/proto/limits"
+	"rhea/proto/policy"
 	"rhea/proto/relaypb"
 	"rhea/proto/stage"
 	"rhea/proto/subject"
@@ -44,7 +45,7 @@ func benchQueries() map[string]string {
 func BenchmarkCore(b *testing.B) {
 	for name, filters := range benchQueries() {
 		b.Run(name, func(b *testing.B) {
-			c := newCore(7, DefaultConfig(), limits.Default(), func(subject.ConnID) subject.Shard { return 0 }, newMetrics(stage.NewMetrics("reqworker")))
+			c := newCore(7, DefaultConfig(), limits.Default(), policy.Default(), func(subject.ConnID) subject.Shard { return 0 }, newMetrics(stage.NewMetrics("reqworker")))
 			now := time.Unix(0, 0)
 			reader := newReadyReader(20)
 			b.ReportAllocs()

@@ -13,7 +13,7 @@ type Config struct {
 	SliceBytes        stage.ByteSize `toml:"slice_bytes" help:"events read and sent in one piece; smaller is fairer, larger is cheaper"`
 	MaxQueries        int            `toml:"max_queries" help:"queries of this process that run at the same time, paused ones included; more are refused"`
 	MaxQueriesPerConn int            `toml:"max_queries_per_conn" help:"the same, of one connection"`
-	MaxFilterBytes    stage.ByteSize `toml:"max_filter_bytes" help:"memory for the filters of all running queries; when it is used up more are refused"`
+	MaxFilterBytes    stage.ByteSize `toml:"max_filter_bytes" help:"memory for the filters and keys of all running queries; when it is used up more are refused"`
 }
 
 // DefaultConfig suits a relay of any size.

@@ -6,6 +6,7 @@ import (
 
 	"rhea/proto/limits"
 	"rhea/proto/nostr"
+	"rhea/proto/policy"
 	"rhea/proto/relaypb"
 	"rhea/proto/subject"
 )
@@ -17,6 +18,7 @@ type core struct {
 	self         subject.Instance
 	cfg          Config
 	limits       nostr.FilterLimits
+	policy       policy.Policy
 	maxLimit     int
 	defaultLimit int
 	shardOf      func(subject.ConnID) subject.Shard
@@ -25,7 +27,7 @@ type core struct {
 
 	queries     map[key]*query
 	perConn     map[subject.ConnID]int
-	filterBytes int
+	filterBytes int // keys included
 	count       [states]int
 	scratch     []byte
 
@@ -55,9 +57,9 @@ type outputs struct {
 	asks    []ask
 }
 
-func newCore(self subject.Instance, cfg Config, lim limits.Limits, shardOf func(subject.ConnID) subject.Shard, m *metrics) *core {
+func newCore(self subject.Instance, cfg Config, lim limits.Limits, pol policy.Policy, shardOf func(subject.ConnID) subject.Shard, m *metrics) *core {
 	return &core{
-		self: self, cfg: cfg, shardOf: shardOf, metrics: m,
+		self: self, cfg: cfg, policy: pol, shardOf: shardOf, metrics: m,
 		limits:   nostr.FilterLimits{MaxFilters: lim.MaxFilters, MaxValues: lim.MaxFilterValues},
 		maxLimit: lim.MaxLimit, defaultLimit: lim.DefaultLimit,
 		queries: make(map[key]*query), perConn: make(map[subject.ConnID]int),
@@ -121,7 +123,7 @@ func (c *core) drop(q *query) {
 	if c.perConn[q.conn]--; c.perConn[q.conn] == 0 {
 		delete(c.perConn, q.conn)
 	}
-	c.filterBytes -= len(q.filters)
+	c.filterBytes -= q.size()
 }
 
 // refuse answers a query with Closed; it is not, or no longer, known.

@@ -1,8 +1,10 @@
 package reqworker
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -10,13 +12,16 @@ import (
 	"github.com/cockroachdb/datadriven"
 
 	"rhea/proto/limits"
+	"rhea/proto/nostr"
+	"rhea/proto/policy"
 	"rhea/proto/relaypb"
 	"rhea/proto/stage"
 	"rhea/proto/subject"
 )
 
 // transcript drives a core by text. A shard is the last digit of a connection's
-// counter; slices that the core asks for are answered by their number.
+// counter; slices that the core asks for are answered by their number. A key is a
+// digit, which a filter can name as a*: it stands 64 times.
 type transcript struct {
 	core *core
 	m    *metrics
@@ -30,8 +35,24 @@ func newTranscript() *transcript {
 	cfg := Config{Concurrency: 2, SliceBytes: 1000, MaxQueries: 6, MaxQueriesPerConn: 3, MaxFilterBytes: 1 << 10}
 	lim := limits.Default()
 	lim.MaxFilters, lim.MaxFilterValues, lim.MaxLimit, lim.DefaultLimit = 3, 5, 100, 10
-	tr.core = newCore(7, cfg, lim, func(c subject.ConnID) subject.Shard { return subject.Shard(uint32(c) % 10) }, tr.m)
+	tr.core = newCore(7, cfg, lim, policy.Policy{PrivateKinds: policy.Kinds{14, 1059}}, func(c subject.ConnID) subject.Shard { return subject.Shard(uint32(c) % 10) }, tr.m)
 	return tr
+}
+
+var shorthand = regexp.MustCompile(`([0-9a-f])\*`)
+
+func longhand(s string) string {
+	return shorthand.ReplaceAllStringFunc(s, func(m string) string { return strings.Repeat(m[:1], 64) })
+}
+
+// keys reads a list of keys such as a+b.
+func keys(s string) (list [][]byte) {
+	for digit := range strings.SplitSeq(s, "+") {
+		if b, err := hex.DecodeString(strings.Repeat(digit, 64)); err == nil && len(b) == 32 {
+			list = append(list, b)
+		}
+	}
+	return list
 }
 
 func (tr *transcript) run(t *testing.T, d *datadriven.TestData) string {
@@ -51,7 +72,8 @@ func (tr *transcript) run(t *testing.T, d *datadriven.TestData) string {
 	switch d.Cmd {
 	case "query":
 		tr.core.handle(tr.now, &relaypb.ReqInbox{Body: &relaypb.ReqInbox_Query{Query: &relaypb.Query{
-			Conn: conn, Num: number("num"), Granted: number("granted"), Cursor: []byte(text("cursor")), AsOf: number("as-of"), Filters: []byte(d.Input),
+			Conn: conn, Num: number("num"), Granted: number("granted"), Cursor: []byte(text("cursor")), AsOf: number("as-of"),
+			Filters: []byte(longhand(d.Input)), Keys: keys(text("keys")), Count: d.HasArg("count"),
 		}}})
 	case "credit":
 		worker := uint32(7)
@@ -66,7 +88,19 @@ func (tr *transcript) run(t *testing.T, d *datadriven.TestData) string {
 	case "garbage":
 		tr.core.handle(tr.now, &relaypb.ReqInbox{})
 	case "slice": // the answer to the oldest slice asked for: lines are events' lengths
-		reply := &relaypb.ScanReply{AsOf: number("as-of"), Cursor: []byte(text("cursor")), Done: d.HasArg("done")}
+		reply := &relaypb.ScanReply{
+			AsOf: number("as-of"), Cursor: []byte(text("cursor")), Done: d.HasArg("done"), Count: number("count"),
+			Completeness: relaypb.Completeness(relaypb.Completeness_value[strings.ToUpper(text("answer"))]),
+		}
+		if d.HasArg("registers") { // of each, as 17:3
+			reply.Hll = make([]byte, len(nostr.Registers{}))
+			for item := range strings.SplitSeq(text("registers"), "+") {
+				var at, value int
+				if _, err := fmt.Sscanf(item, "%d:%d", &at, &value); err == nil {
+					reply.Hll[at] = byte(value)
+				}
+			}
+		}
 		for line := range strings.Lines(d.Input) {
 			var n int
 			if _, err := fmt.Sscan(line, &n); err != nil {
@@ -123,6 +157,20 @@ func (tr *transcript) flush() string {
 			if p.Eose {
 				b.WriteString(", eose")
 			}
+			if p.Completeness != relaypb.Completeness_UNKNOWN {
+				fmt.Fprintf(&b, " (%s)", strings.ToLower(p.Completeness.String()))
+			}
+			b.WriteByte('\n')
+		} else if n := a.msg.GetCounted(); n != nil {
+			fmt.Fprintf(&b, "gateway %d: counted %d: %d", a.to, n.Num, n.Count)
+			if len(n.Hll) > 0 {
+				fmt.Fprintf(&b, ", registers")
+			}
+			for at, value := range n.Hll {
+				if value > 0 {
+					fmt.Fprintf(&b, " %d:%d", at, value)
+				}
+			}
 			b.WriteByte('\n')
 		} else {
 			fmt.Fprintf(&b, "gateway %d: closed %d: %s\n", a.to, a.msg.GetClosed().Num, a.msg.GetClosed().Text)
@@ -130,11 +178,25 @@ func (tr *transcript) flush() string {
 	}
 	for _, a := range out.asks {
 		tr.asks = append(tr.asks, a)
-		fmt.Fprintf(&b, "scan for %d: %s", a.query.num, a.scan.Filters)
+		what := "scan"
+		if a.scan.Want == relaypb.Want_COUNT {
+			what = "count"
+		}
+		fmt.Fprintf(&b, "%s for %d: %s", what, a.query.num, a.scan.Filters)
 		if len(a.scan.Cursor) > 0 {
 			fmt.Fprintf(&b, " from %s as of %d", a.scan.Cursor, a.scan.AsOf)
 		}
-		fmt.Fprintf(&b, ", %d bytes\n", a.scan.MaxBytes)
+		fmt.Fprintf(&b, ", %d bytes", a.scan.MaxBytes)
+		if len(a.scan.Capped) > 0 {
+			fmt.Fprintf(&b, ", capped %d", a.scan.Capped)
+		}
+		if len(a.scan.Keys) > 0 {
+			fmt.Fprintf(&b, ", for %.1x", a.scan.Keys)
+		}
+		if a.scan.HllOffset > 0 {
+			fmt.Fprintf(&b, ", registers by byte %d", a.scan.HllOffset)
+		}
+		b.WriteByte('\n')
 	}
 	if !next.IsZero() {
 		fmt.Fprintf(&b, "rests for %s\n", next.Sub(tr.now))

@@ -1,10 +1,10 @@
-// Package reqworker is the stage that answers REQs from the store: it checks and
-// clamps filters, reads slice by slice, and sends what it reads as fast as the
-// gateway grants credit.
+// Package reqworker is the stage that answers REQs and COUNTs from the store: it
+// checks and clamps filters, reads slice by slice, and sends what it reads as fast
+// as the gateway grants credit, or the sum of it.
 //
 //	arrives         Query, Credit and Stop on req.<shard>, from gateways
-//	leaves          Parts, or one Closed, on out.<gateway>; Scan requests, to
-//	                whoever serves the store
+//	leaves          Parts, or one Counted, or one Closed, on out.<gateway>; Scan
+//	                requests, to whoever serves the store
 //	owns            the queries of its shards that run, and nothing of their events
 //	order           the Parts of a query are numbered 0, 1, 2 … and go out in order;
 //	                between queries there is none
@@ -27,14 +27,25 @@
 // nothing else.
 //
 // A slice becomes one Part. It is asked for with no more bytes than there is
-// credit; since one event may go beyond that, so may a query's credit, once.
+// credit; since one event may go beyond that, so may a query's credit, once. The
+// last one says whether the answer is whole (NIP-67): the store knows that of the
+// filters that it was given, and the plan what was left out of them.
+//
+// A COUNT (NIP-45) is a query whose slices are sums: it takes its turn like any
+// other, needs no credit, and sends nothing before its end. One that is sent again
+// begins anew.
+//
+// Access is decided twice, by the keys that come with the query. Here, a query that
+// asks for private kinds alone is refused when the reader can be nobody's party
+// (nostr.Access.Judge). Whatever else is private is left out by whoever serves the
+// store, which every slice tells the keys.
 //
 // What bounds memory: Config bounds the queries, those of one connection, and the
-// bytes of their filters; a slice is at most Config.SliceBytes and one event, and
+// bytes of their filters and keys; a slice is at most Config.SliceBytes and one event, and
 // Config.Concurrency of them are in memory. A query that has had no credit for a
 // minute is forgotten; its gateway notices, should it grant any, and sends it
 // again.
 //
-// The stage refuses to know subscriptions and their names, who may read what, and
-// live events: the gateway has all that.
+// The stage refuses to know subscriptions and their names, how keys are
+// authenticated, and live events: the gateway has all that.
 package reqworker

@@ -7,7 +7,7 @@ type metrics struct {
 
 	received, closed, dropped, garbage, unsent *stage.Counter
 	slices, failures, busy                     *stage.Counter
-	parts, events, bytes                       *stage.Counter
+	parts, events, bytes, counts               *stage.Counter
 	eose                                       *stage.Histogram
 }
 
@@ -18,7 +18,7 @@ func newMetrics(m *stage.Metrics) *metrics {
 		ready:       m.Gauge("ready", "Queries that wait for a reader."),
 		reading:     m.Gauge("reading", "Slices that are being read."),
 		resting:     m.Gauge("resting", "Queries that wait for the store to come back."),
-		filterBytes: m.Gauge("filter_bytes", "Memory of the filters of running queries."),
+		filterBytes: m.Gauge("filter_bytes", "Memory of the filters of running queries, and of their readers' keys."),
 		received:    m.Counter("queries", "Queries received."),
 		closed:      m.Counter("closed", "Queries refused or failed."),
 		dropped:     m.Counter("dropped", "Queries dropped because their shard, their gateway or their client went away."),
@@ -30,7 +30,8 @@ func newMetrics(m *stage.Metrics) *metrics {
 		parts:       m.Counter("parts", "Parts sent."),
 		events:      m.Counter("events", "Events sent."),
 		bytes:       m.Counter("bytes", "Bytes of events sent."),
-		eose: m.Histogram("eose_seconds", "Seconds from a query's arrival to its last part, pauses included.",
+		counts:      m.Counter("counts", "Counts answered."),
+		eose: m.Histogram("eose_seconds", "Seconds from a query's arrival to its last part or its count, pauses included.",
 			[]float64{.0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10}),
 	}
 }

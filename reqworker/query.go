@@ -9,16 +9,17 @@ import (
 	"rhea/proto/subject"
 )
 
-// query is a REQ that is being answered.
+// query is a REQ or a COUNT that is being answered.
 type query struct {
 	conn  subject.ConnID
 	num   uint64
 	shard subject.Shard
 
-	filters []byte // as they go to the store: limits clamped, those that find nothing left out
-	bare    bool   // no filter finds anything: only the Seq is wanted
-	cursor  []byte
-	asOf    uint64
+	plan
+	keys   [][]byte // of the reader
+	tally  *tally   // of a COUNT, else nil
+	cursor []byte
+	asOf   uint64
 
 	granted, sent uint64 // bytes of events
 	index         uint32 // of the next Part
@@ -56,7 +57,7 @@ func (q *query) key() key { return key{q.conn.Gateway(), q.num} }
 func (c *core) query(m *relaypb.Query) {
 	q := &query{
 		conn: subject.ConnID(m.Conn), num: m.Num, granted: m.Granted,
-		cursor: m.Cursor, asOf: m.AsOf, began: c.now,
+		keys: m.Keys, cursor: m.Cursor, asOf: m.AsOf, began: c.now,
 	}
 	if c.queries[q.key()] != nil {
 		return
@@ -68,6 +69,11 @@ func (c *core) query(m *relaypb.Query) {
 		c.refuse(q, nostr.Invalid.Text(err.Error()))
 		return
 	}
+	access := c.policy.Access(nostr.ParseKeys(m.Keys))
+	if prefix, why := access.Judge(filters); prefix != "" {
+		c.refuse(q, prefix.Text(why))
+		return
+	}
 	switch {
 	case c.perConn[q.conn] >= c.cfg.MaxQueriesPerConn:
 		c.refuse(q, nostr.RateLimited.Text("too many queries of this connection are running"))
@@ -76,42 +82,23 @@ func (c *core) query(m *relaypb.Query) {
 		c.refuse(q, nostr.Failed.Text("busy: too many queries are running"))
 		return
 	}
-	q.filters, q.bare = c.plan(filters)
-	if c.filterBytes+len(q.filters) > int(c.cfg.MaxFilterBytes) {
+	if m.Count {
+		q.tally = newTally(filters)
+		q.granted, q.cursor, q.asOf = 0, nil, 0
+	}
+	if q.plan = c.plan(filters, m.Count); q.bare && m.Count {
+		c.counted(q)
+		return
+	}
+	if c.filterBytes+q.size() > int(c.cfg.MaxFilterBytes) {
 		c.refuse(q, nostr.Failed.Text("busy: too many queries are running"))
 		return
 	}
 	c.queries[q.key()] = q
 	c.perConn[q.conn]++
-	c.filterBytes += len(q.filters)
+	c.filterBytes += q.size()
 	c.count[q.state]++
 	c.schedule(q)
-}
-
-// plan writes the filters for the store. Those that can find nothing are left
-// out; what is left keeps its order, which the cursor relies on.
-func (c *core) plan(filters []nostr.Filter) (text []byte, bare bool) {
-	c.scratch = c.scratch[:0]
-	for i := range filters {
-		f := &filters[i]
-		switch {
-		case f.Limit == nostr.NoLimit:
-			f.Limit = c.defaultLimit
-		case f.Limit > c.maxLimit:
-			f.Limit = c.maxLimit
-		}
-		if f.Limit == 0 || f.Impossible() {
-			continue
-		}
-		if len(c.scratch) > 0 {
-			c.scratch = append(c.scratch, ',')
-		}
-		c.scratch = f.AppendJSON(c.scratch)
-	}
-	if len(c.scratch) == 0 {
-		return []byte(`{"limit":0}`), true
-	}
-	return append(make([]byte, 0, len(c.scratch)), c.scratch...), false
 }
 
 func (c *core) credit(m *relaypb.Credit) {
@@ -136,12 +123,22 @@ func (c *core) stop(m *relaypb.Stop) {
 
 // scan returns the request for the next slice.
 func (q *query) scan(sliceBytes int) *relaypb.Scan {
-	most := uint64(sliceBytes)
-	if left := q.granted - q.sent; !q.bare && left < most {
-		most = left
+	scan := &relaypb.Scan{
+		Filters: q.filters, Cursor: q.cursor, AsOf: q.asOf,
+		MaxBytes: uint32(sliceBytes), Keys: q.keys, Capped: q.capped,
 	}
-	return &relaypb.Scan{Filters: q.filters, Cursor: q.cursor, AsOf: q.asOf, MaxBytes: uint32(most)}
+	switch {
+	case q.tally != nil:
+		scan.Want, scan.HllOffset = relaypb.Want_COUNT, uint32(q.tally.offset)
+	case !q.bare:
+		scan.MaxBytes = uint32(min(q.granted-q.sent, uint64(sliceBytes)))
+	}
+	return scan
 }
 
-// hasCredit says whether another slice may be sent.
-func (q *query) hasCredit() bool { return q.bare || q.sent < q.granted }
+// hasCredit says whether another slice may be read: what brings no events needs
+// none.
+func (q *query) hasCredit() bool { return q.bare || q.tally != nil || q.sent < q.granted }
+
+// size is the memory of what the client has determined the size of.
+func (q *query) size() int { return len(q.filters) + len(q.keys)*len(nostr.PubKey{}) }

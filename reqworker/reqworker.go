@@ -75,7 +75,7 @@ func newWorker(cfg Config, env stage.Env, reader Reader) *worker {
 		asks: make(chan job, cfg.Concurrency), results: make(chan result, cfg.Concurrency),
 	}
 	w.life, w.abandon = context.WithCancel(context.Background())
-	w.core = newCore(b.Instance, cfg, env.Limits, b.Space.ShardOf, w.metrics)
+	w.core = newCore(b.Instance, cfg, env.Limits, env.Policy, b.Space.ShardOf, w.metrics)
 	w.roster = bus.NewRoster(b, subject.Reqworker, env.Version, func(m *relaypb.Member) {
 		m.Stats = env.Metrics.Snapshot()
 	})

@@ -15,6 +15,7 @@ import (
 	"rhea/proto/limits"
 	"rhea/proto/nostr"
 	"rhea/proto/nostr/nostrtest"
+	"rhea/proto/policy"
 	"rhea/proto/relaypb"
 	"rhea/proto/subject"
 )
@@ -147,7 +148,7 @@ func filtersJSON(filters []nostr.Filter) (text []byte) {
 // first.
 func TestShortQueriesDoNotWaitForLongOnes(t *testing.T) {
 	store := newNaiveStore(nostrtest.Events(t), 2000)
-	c := newCore(7, DefaultConfig(), limits.Default(), func(subject.ConnID) subject.Shard { return 0 }, newTranscript().m)
+	c := newCore(7, DefaultConfig(), limits.Default(), policy.Default(), func(subject.ConnID) subject.Shard { return 0 }, newTranscript().m)
 	c.cfg.Concurrency = 2
 	now := time.Unix(0, 0)
 	begin := func(num uint64, filters string) {

@@ -30,41 +30,57 @@ func (c *core) read(now time.Time, q *query, reply *relaypb.ScanReply, err error
 	case reply.Error != "":
 		c.drop(q)
 		c.refuse(q, prefixed(reply.Error))
-	case !reply.Done && len(reply.Cursor) == 0:
+	case !reply.Done && len(reply.Cursor) == 0, q.tally != nil && !q.tally.fits(reply):
 		c.metrics.garbage.Inc()
 		c.drop(q)
 		c.refuse(q, nostr.Failed.Text("the store gave an answer that makes no sense"))
 	default:
-		c.part(q, reply)
+		c.proceed(q, reply)
 	}
 }
 
-// part sends a slice on as a Part and has the query go on, if it is not done.
-func (c *core) part(q *query, reply *relaypb.ScanReply) {
+// proceed passes a slice on and has the query go on, if it is not done.
+func (c *core) proceed(q *query, reply *relaypb.ScanReply) {
 	if q.asOf == 0 {
 		q.asOf = reply.AsOf
 	}
+	q.cursor = reply.Cursor
+	q.attempt, q.errors = 0, 0
+	if q.tally == nil {
+		c.part(q, reply)
+	} else {
+		q.tally.add(reply)
+	}
+	if !reply.Done {
+		c.schedule(q)
+		return
+	}
+	if q.tally != nil {
+		c.counted(q)
+	}
+	c.metrics.eose.Observe(c.now.Sub(q.began).Seconds())
+	c.drop(q)
+}
+
+// part sends a slice on as a Part.
+func (c *core) part(q *query, reply *relaypb.ScanReply) {
 	size := 0
 	for _, e := range reply.Events {
 		size += len(e)
 	}
-	c.say(q, &relaypb.OutInbox{Body: &relaypb.OutInbox_Part{Part: &relaypb.Part{
+	p := &relaypb.Part{
 		Num: q.num, Worker: uint32(c.self), Index: q.index,
 		Events: reply.Events, Cursor: reply.Cursor, AsOf: q.asOf, Eose: reply.Done,
-	}}})
+	}
+	if reply.Done {
+		p.Completeness = q.completeness(reply.Completeness)
+	}
+	c.say(q, &relaypb.OutInbox{Body: &relaypb.OutInbox_Part{Part: p}})
 	c.metrics.parts.Inc()
 	c.metrics.events.Add(len(reply.Events))
 	c.metrics.bytes.Add(size)
 	q.sent += uint64(size)
 	q.index++
-	q.attempt, q.errors = 0, 0
-	if reply.Done {
-		c.metrics.eose.Observe(c.now.Sub(q.began).Seconds())
-		c.drop(q)
-		return
-	}
-	q.cursor = reply.Cursor
-	c.schedule(q)
 }
 
 // rest puts a query aside, to ask the store again later.

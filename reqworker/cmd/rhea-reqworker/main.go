@@ -1,4 +1,4 @@
-// Command rhea-reqworker runs the reqworker stage as a process: it answers REQs
+// Command rhea-reqworker runs the reqworker stage as a process: it answers REQs and COUNTs
 // from the store.
 package main
 
@@ -24,7 +24,7 @@ func main() {
 	cfg := config{Reqworker: reqworker.DefaultConfig(), Limits: limits.Default(), Policy: policy.Default(), Bus: bus.DefaultConfig()}
 	stage.Main(stage.Program{
 		Name: "rhea-reqworker", Stage: string(subject.Reqworker), Version: stage.Version(),
-		Doc: "The reqworker stage of a Rhea relay: checks the filters of REQs, reads what is stored slice by slice, " +
+		Doc: "The reqworker stage of a Rhea relay: checks the filters of REQs and COUNTs, reads what is stored slice by slice, " +
 			"and sends it as fast as each client takes it. Start as many as there is work for.",
 		Config: &cfg,
 		Run: func(ctx context.Context, p stage.Process) error {
