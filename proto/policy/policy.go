@@ -2,10 +2,13 @@
 // it is called, who must say who he is, who may read what, and how much work an
 // event must show. The numbers that bound messages are in package limits.
 //
-// Policy is a plain value; the stages enforce it.
+// It owns the meaning of section [policy] and refuses to know events, connections
+// and the bus: the stages enforce it. A Policy is a plain value, read-only once a
+// process has started, and then safe for concurrent use.
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -15,10 +18,11 @@ import (
 // Policy is section [policy]. Every process of a deployment should be given the
 // same.
 type Policy struct {
-	// URLs are the relay's addresses. Without any, AUTH goes by the Host that the
-	// client connected to, and a request to vanish (NIP-62) counts only when it
-	// names ALL_RELAYS.
-	URLs []string `toml:"urls" help:"addresses of this relay as clients know them, such as wss://relay.example.org; AUTH and requests to vanish name one of them"`
+	// URLs are the relay's addresses. Without any, an AUTH is good for the Host
+	// that its sender names, which stops nobody who passes on what was signed for
+	// another relay, and a request to vanish (NIP-62) counts only when it names
+	// ALL_RELAYS.
+	URLs []string `toml:"urls" help:"all addresses of this relay as clients know them, such as wss://relay.example.org; AUTH and requests to vanish must name one; with none, AUTH goes by the Host that the client names, and only requests to ALL_RELAYS count"`
 	// Auth is when a client is asked to authenticate (NIP-42).
 	Auth Auth `toml:"auth" help:"when clients are sent a challenge: connect (at once), needed (with the first answer that requires it), or required (at once, and nothing works without)"`
 	// PrivateKinds are served to authors and recipients only.
@@ -27,33 +31,37 @@ type Policy struct {
 	MinPoW int `toml:"min_pow" help:"leading zero bits that an event's id must have (NIP-13); 0: none"`
 	// KindPoW is the same for single kinds, in place of MinPoW.
 	KindPoW Difficulties `toml:"kind_pow" help:"the same for single kinds, in place of min_pow: kind:bits, such as 1:16,7:8"`
-	// ExemptKinds are spared MinPoW and the bounds of created_at.
+	// ExemptKinds are spared MinPoW and limits.CreatedAtLowerLimit and -UpperLimit.
 	ExemptKinds Kinds `toml:"exempt_kinds" help:"kinds spared min_pow and the bounds of created_at, which are meant for notes"`
 	// Mute refuses ephemeral events that no subscription wanted (NIP-01).
-	Mute bool `toml:"mute" help:"refuse an ephemeral event that no subscriber has received (mute:)"`
+	Mute bool `toml:"mute" help:"refuse an ephemeral event that no subscriber has received (OK false, mute:)"`
 }
 
 // Default returns the policy of an open relay.
 //
-// The exempt kinds are relay lists (NIP-65, NIP-17), signers (NIP-46), wallets
+// The exempt kinds are requests to delete and to vanish, which nobody may be kept
+// from (NIP-09, NIP-62), relay lists (NIP-65, NIP-17), signers (NIP-46), wallets
 // (NIP-47), and gift wraps, whose created_at lies up to two days back (NIP-59).
 func Default() Policy {
 	return Policy{
 		Auth:         AuthOnConnect,
 		PrivateKinds: Kinds{4, 1059, 21059},
-		ExemptKinds:  Kinds{1059, 10002, 10050, 13194, 21059, 23194, 23195, 23196, 23197, 24133},
+		ExemptKinds:  Kinds{5, 62, 1059, 10002, 10050, 13194, 21059, 23194, 23195, 23196, 23197, 24133},
 	}
 }
 
-// maxPoW is where a difficulty stops being one that anybody has ever reached.
+// maxPoW is more than anybody mines for an event.
 const maxPoW = 64
 
 // Validate reports the first setting that cannot work.
 func (p *Policy) Validate() error {
 	for _, u := range p.URLs {
-		if _, err := parseURL(u); err != nil {
-			return fmt.Errorf("urls: %w", err)
+		if err := validateURL(u); err != nil {
+			return fmt.Errorf("urls: %q: %w", u, err)
 		}
+	}
+	if !slices.IsSorted(p.PrivateKinds) || !slices.IsSorted(p.ExemptKinds) {
+		return errors.New("private_kinds or exempt_kinds are not in ascending order")
 	}
 	if p.MinPoW < 0 || p.MinPoW > maxPoW {
 		return fmt.Errorf("min_pow is %d: want 0 to %d", p.MinPoW, maxPoW)

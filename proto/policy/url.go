@@ -1,29 +1,109 @@
 package policy
 
 import (
-	"fmt"
+	"errors"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
+	"unicode"
 )
 
-// address is where a relay is, as far as two ways to write it can be compared:
-// host and port, in lower case. Scheme and path are left out, because proxies
-// change the one and relays serve one endpoint (NIP-42: matching the domain is
-// enough).
+// AllRelays in a relay tag means every relay (NIP-62).
+const AllRelays = "ALL_RELAYS"
+
+// maxURL bounds the relay tags that are read at all, in bytes.
+const maxURL = 2048
+
+// address is host and port in lower case. The scheme is left out, because proxies
+// change it, and with it the ports that belong to the schemes.
 type address string
 
-// parseURL reads the URL of a relay.
-func parseURL(text string) (address, error) {
+// endpoint is where a relay is, as far as two ways to write it can be compared.
+type endpoint struct {
+	at   address
+	path string // without slashes at its end
+}
+
+// Names is what the relay is called: Policy.URLs, read once. It is safe for
+// concurrent use. The zero value is that of a relay without URLs.
+type Names struct {
+	endpoints []endpoint
+}
+
+// Names returns what the relay is called. URLs that Validate refuses are no names.
+func (p *Policy) Names() Names {
+	var n Names
+	for _, text := range p.URLs {
+		if e, err := parseEndpoint(text); err == nil {
+			n.endpoints = append(n.endpoints, e)
+		}
+	}
+	return n
+}
+
+// Relay reports whether text is one of the relay's URLs, as a request to vanish
+// names it (NIP-62). The path counts: another relay may be served under another
+// path of the same host, and what is removed does not come back.
+func (n Names) Relay(text string) bool {
+	e, err := parseEndpoint(text)
+	return err == nil && slices.Contains(n.endpoints, e)
+}
+
+// Host reports whether the relay tag of an AUTH is for this relay (NIP-42): text
+// has the host and port of one of its URLs, or, when it has none, of the Host
+// that the client connected to. The path does not count; the NIP is content with
+// the domain.
+func (n Names) Host(text, host string) bool {
+	e, err := parseEndpoint(text)
+	if err != nil {
+		return false
+	}
+	if len(n.endpoints) == 0 {
+		return e.at == addressOf(host)
+	}
+	return slices.ContainsFunc(n.endpoints, func(own endpoint) bool { return own.at == e.at })
+}
+
+// What is wrong with a URL.
+var (
+	errURL    = errors.New("want a relay's URL, such as wss://relay.example.org")
+	errParts  = errors.New("want scheme, host and path, and nothing else")
+	errLetter = errors.New("write the host in ASCII (xn--…), as clients send it")
+)
+
+// validateURL is stricter with an operator than Names is with clients: it refuses
+// what no client's tag could equal.
+func validateURL(text string) error {
+	if _, err := parseEndpoint(text); err != nil {
+		return err
+	}
 	u, err := url.Parse(strings.TrimSpace(text))
-	if err != nil || u.Host == "" {
-		return "", fmt.Errorf("%q is no relay's URL: want one such as wss://relay.example.org", text)
+	switch {
+	case err != nil:
+		return errURL
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return errParts
+	case strings.ContainsFunc(u.Host, func(r rune) bool { return r > unicode.MaxASCII }):
+		return errLetter
 	}
-	switch strings.ToLower(u.Scheme) {
+	return nil
+}
+
+// parseEndpoint reads the URL of a relay.
+func parseEndpoint(text string) (endpoint, error) {
+	if len(text) > maxURL {
+		return endpoint{}, errURL
+	}
+	u, err := url.Parse(strings.TrimSpace(text))
+	if err != nil || u.Hostname() == "" {
+		return endpoint{}, errURL
+	}
+	switch u.Scheme { // Parse has made it lower case
 	case "ws", "wss", "http", "https":
-		return addressOf(u.Host), nil
+		return endpoint{at: addressOf(u.Host), path: strings.TrimRight(u.Path, "/")}, nil
 	}
-	return "", fmt.Errorf("%q: want the scheme wss or ws", text)
+	return endpoint{}, errURL
 }
 
 // addressOf normalises host:port: the ports of the two schemes count as none.
@@ -37,31 +117,4 @@ func addressOf(hostport string) address {
 		port = ""
 	}
 	return address(net.JoinHostPort(host, port))
-}
-
-// AllRelays in a relay tag means every relay (NIP-62).
-const AllRelays = "ALL_RELAYS"
-
-// NamesRelay reports whether text is one of the relay's URLs.
-func (p *Policy) NamesRelay(text string) bool {
-	at, err := parseURL(text)
-	if err != nil {
-		return false
-	}
-	for _, u := range p.URLs {
-		if own, err := parseURL(u); err == nil && own == at {
-			return true
-		}
-	}
-	return false
-}
-
-// NamesHost reports whether the relay tag of an AUTH is for this relay: one of its
-// URLs, or, when it is configured with none, the Host that the client connected to.
-func (p *Policy) NamesHost(text, host string) bool {
-	if len(p.URLs) > 0 {
-		return p.NamesRelay(text)
-	}
-	at, err := parseURL(text)
-	return err == nil && host != "" && at == addressOf(host)
 }

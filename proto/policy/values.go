@@ -67,14 +67,25 @@ func (k *Kinds) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// MarshalText returns the list as UnmarshalText reads it, without ranges.
+// MarshalText returns the list as UnmarshalText reads it; three neighbours and
+// more are a range.
 func (k Kinds) MarshalText() ([]byte, error) {
 	var b []byte
-	for i, kind := range k {
-		if i > 0 {
+	for i := 0; i < len(k); {
+		last := i
+		for last+1 < len(k) && k[last+1] == k[last]+1 {
+			last++
+		}
+		if len(b) > 0 {
 			b = append(b, ',')
 		}
-		b = strconv.AppendUint(b, uint64(kind), 10)
+		b = strconv.AppendUint(b, uint64(k[i]), 10)
+		if last < i+2 {
+			i++
+			continue
+		}
+		b = strconv.AppendUint(append(b, '-'), uint64(k[last]), 10)
+		i = last + 1
 	}
 	return b, nil
 }
@@ -90,7 +101,7 @@ func parseKind(text string) (nostr.Kind, error) {
 // Difficulties is leading zero bits by kind, written 1:16,7:8.
 type Difficulties map[nostr.Kind]uint8
 
-// UnmarshalText reads pairs of kind and bits separated by commas.
+// UnmarshalText reads pairs of kind and bits separated by commas, each kind once.
 func (d *Difficulties) UnmarshalText(text []byte) error {
 	m := make(Difficulties)
 	for item := range strings.SplitSeq(string(text), ",") {
@@ -107,7 +118,7 @@ func (d *Difficulties) UnmarshalText(text []byte) error {
 		}
 		n, err := strconv.ParseUint(strings.TrimSpace(bits), 10, 8)
 		if err != nil {
-			return fmt.Errorf("%q: want kind:bits, such as 1:16", item)
+			return fmt.Errorf("%q: want 0 to %d bits", item, maxPoW)
 		}
 		if _, twice := m[k]; twice {
 			return fmt.Errorf("kind %d is given more than once", k)
