@@ -3,8 +3,10 @@ package reqworker
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -17,6 +19,7 @@ import (
 	"rhea/proto/limits"
 	"rhea/proto/nostr"
 	"rhea/proto/nostr/nostrtest"
+	"rhea/proto/policy"
 	"rhea/proto/relaypb"
 	"rhea/proto/stage"
 	"rhea/proto/subject"
@@ -38,33 +41,58 @@ type naiveStore struct {
 	mu     sync.Mutex
 	events []*nostr.Event
 	json   map[nostr.EventID][]byte
+	first  int // head at first
 	head   int
-	whole  map[string][]*nostr.Event // answers by filters and Seq
+	whole  map[string][]*nostr.Event // answers by filters, Seq and keys
 	scans  map[string]int            // by filters
 	most   int                       // events in a slice
 }
 
 func newNaiveStore(events []*nostr.Event, head int) *naiveStore {
-	s := &naiveStore{events: events, head: head, json: map[nostr.EventID][]byte{}, whole: map[string][]*nostr.Event{}, scans: map[string]int{}, most: 50}
+	s := &naiveStore{events: events, first: head, head: head, json: map[nostr.EventID][]byte{}, whole: map[string][]*nostr.Event{}, scans: map[string]int{}, most: 50}
 	for _, e := range events {
 		s.json[e.ID] = e.AppendJSON(nil)
 	}
 	return s
 }
 
-// answer is the whole answer to filters, given as JSON, at a Seq.
-func (s *naiveStore) answer(filters []byte, asOf int) []*nostr.Event {
-	key := strconv.Itoa(asOf) + string(filters)
+// Kinds that the tests have for private, and what that means.
+var privateKinds = policy.Kinds{4, 7, 1059, 9735}
+
+func maySee(e *nostr.Event, keys [][]byte) bool {
+	return !slices.Contains(privateKinds, e.Kind) || slices.ContainsFunc(keys, func(key []byte) bool {
+		return bytes.Equal(key, e.PubKey[:]) || slices.ContainsFunc(e.Tags, func(tag nostr.Tag) bool {
+			return len(tag) > 1 && tag[0] == "p" && tag[1] == hex.EncodeToString(key)
+		})
+	})
+}
+
+// answer is the whole answer to filters, given as JSON, at a Seq, for a reader.
+func (s *naiveStore) answer(filters []byte, asOf int, keys [][]byte) []*nostr.Event {
+	key := strconv.Itoa(asOf) + string(filters) + string(bytes.Join(keys, nil))
 	whole, ok := s.whole[key]
 	if !ok {
 		list, err := nostr.ParseFilters(filters, nostr.FilterLimits{})
 		if err != nil {
 			panic(err)
 		}
-		whole = nostrtest.Oracle(s.events[:asOf], list)
+		visible := slices.DeleteFunc(slices.Clone(s.events[:asOf]), func(e *nostr.Event) bool { return !maySee(e, keys) })
+		whole = nostrtest.Oracle(visible, list)
 		s.whole[key] = whole
 	}
 	return whole
+}
+
+// unlimited returns filters without their limits.
+func unlimited(filters []byte) []byte {
+	list, err := nostr.ParseFilters(filters, nostr.FilterLimits{})
+	if err != nil {
+		panic(err)
+	}
+	for i := range list {
+		list[i].Limit = nostr.NoLimit
+	}
+	return filtersJSON(list)
 }
 
 // Scan implements Reader.
@@ -80,8 +108,16 @@ func (s *naiveStore) Scan(_ context.Context, m *relaypb.Scan) (*relaypb.ScanRepl
 		from, _ = strconv.Atoi(string(m.Cursor))
 	}
 	reply := &relaypb.ScanReply{AsOf: uint64(asOf)}
-	whole := s.answer(m.Filters, asOf)
-	for size := 0; from < len(whole) && len(reply.Events) < s.most; from++ {
+	whole := s.answer(m.Filters, asOf, m.Keys)
+	if m.Want == relaypb.Want_COUNT {
+		part := whole[from:min(len(whole), from+s.most)]
+		from += len(part)
+		reply.Count = uint64(len(part))
+		if m.HllOffset != 0 {
+			reply.Hll = registers(part, int(m.HllOffset))
+		}
+	}
+	for size := 0; m.Want == relaypb.Want_EVENTS && from < len(whole) && len(reply.Events) < s.most; from++ {
 		json := s.json[whole[from].ID]
 		if len(reply.Events) > 0 && size+len(json) > int(m.MaxBytes) {
 			break
@@ -91,8 +127,18 @@ func (s *naiveStore) Scan(_ context.Context, m *relaypb.Scan) (*relaypb.ScanRepl
 	}
 	if reply.Done = from == len(whole); !reply.Done {
 		reply.Cursor = strconv.AppendInt(nil, int64(from), 10)
+	} else if reply.Completeness = relaypb.Completeness_FINISH; len(whole) < len(s.answer(unlimited(m.Filters), asOf, m.Keys)) {
+		reply.Completeness = relaypb.Completeness_MORE
 	}
 	return reply, nil
+}
+
+func registers(events []*nostr.Event, offset int) []byte {
+	var r nostr.Registers
+	for _, e := range events {
+		r.Add(e.PubKey, offset)
+	}
+	return r[:]
 }
 
 // fakeWriter serves a naiveStore on the bus, now and then too busily or not at all.
@@ -170,6 +216,10 @@ type fakeGateway struct {
 type req struct {
 	conn     subject.ConnID
 	filters  []byte
+	keys     [][]byte
+	count    bool
+	hint     relaypb.Completeness
+	counted  *relaypb.Counted
 	num      uint64
 	owner    subject.Instance
 	worker   uint32
@@ -267,10 +317,14 @@ func (g *fakeGateway) send(r *req) {
 	g.num++
 	r.num, r.owner, r.worker, r.index, r.received = g.num, g.owner(r), 0, 0, 0
 	r.granted = uint64(g.rng.IntN(100_000))
+	if r.count {
+		r.granted = 1 // for the fake's own patience
+	}
 	r.progress = time.Now()
 	g.byNum[r.num] = r
 	g.publish(r, &relaypb.ReqInbox{Body: &relaypb.ReqInbox_Query{Query: &relaypb.Query{
 		Conn: uint64(r.conn), Num: r.num, Filters: r.filters, Granted: r.granted, Cursor: r.cursor, AsOf: r.asOf,
+		Keys: r.keys, Count: r.count,
 	}}})
 }
 
@@ -295,6 +349,12 @@ func (g *fakeGateway) take(m *relaypb.OutInbox) {
 		}
 		return
 	}
+	if n := m.GetCounted(); n != nil {
+		if r := g.byNum[n.Num]; r != nil && r.running() {
+			r.counted, r.done = n, true
+		}
+		return
+	}
 	p := m.GetPart()
 	r := g.byNum[p.Num]
 	if r == nil || !r.running() || r.worker != 0 && r.worker != p.Worker {
@@ -312,7 +372,7 @@ func (g *fakeGateway) take(m *relaypb.OutInbox) {
 		r.got = append(r.got, bytes.Clone(e))
 	}
 	r.index++
-	r.cursor, r.asOf, r.done, r.progress = p.Cursor, p.AsOf, p.Eose, time.Now()
+	r.cursor, r.asOf, r.done, r.hint, r.progress = p.Cursor, p.AsOf, p.Eose, p.Completeness, time.Now()
 	if r.running() && g.rng.IntN(40) == 0 {
 		g.send(r) // for no reason: from any part on, it is the same answer
 	}
@@ -328,7 +388,8 @@ type runningWorker struct {
 func startWorker(tb testing.TB, m *bus.Memory, cfg Config) *runningWorker {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &runningWorker{cancel: cancel, done: make(chan struct{}), env: stage.Env{
-		Bus: m.Join(newSpace(tb), quiet), Log: quiet, Metrics: stage.NewMetrics("reqworker"), Limits: limits.Default(), Version: "test",
+		Bus: m.Join(newSpace(tb), quiet), Log: quiet, Metrics: stage.NewMetrics("reqworker"), Limits: limits.Default(),
+		Policy: policy.Policy{PrivateKinds: privateKinds}, Version: "test",
 	}}
 	go func() {
 		defer close(r.done)

@@ -1,9 +1,11 @@
 package reqworker
 
 import (
+	"bytes"
 	"context"
 	"math/rand/v2"
 	"slices"
+	"sort"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -24,7 +26,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // Workers come and go, the store is away or busy, parts are lost, credit dribbles,
 // events are committed meanwhile: every query's parts together are the whole
-// answer of the oracle at the query's Seq, within the credit.
+// answer of the oracle at the query's Seq, for the query's keys, within the credit,
+// and its hint is true; every count is that of the oracle.
 func TestEveryQueryIsAnsweredWhole(t *testing.T) {
 	events := nostrtest.Events(t)
 	for range 3 {
@@ -52,7 +55,7 @@ func TestEveryQueryIsAnsweredWhole(t *testing.T) {
 			for i := range uint32(150) {
 				f := gen.Filters()
 				g.in(func() {
-					q := &req{conn: subject.MakeConnID(g.bus.Instance, i%40), filters: filtersJSON(f)}
+					q := &req{conn: subject.MakeConnID(g.bus.Instance, i%40), filters: filtersJSON(f), keys: someKeys(r, events), count: r.IntN(4) == 0}
 					g.reqs = append(g.reqs, q)
 					g.send(q)
 				})
@@ -93,23 +96,87 @@ func TestEveryQueryIsAnsweredWhole(t *testing.T) {
 			}
 			cancel()
 			running.Wait()
-			received := 0
+			received, counts, refused := 0, 0, 0
 			for i, q := range g.reqs {
 				if q.stopped {
+					continue
+				}
+				if why := refusal(t, q); why != "" {
+					if refused++; q.closed != why {
+						t.Errorf("query %d (%s): closed %q, want %q", i, q.filters, q.closed, why)
+					}
 					continue
 				}
 				if !q.done || q.closed != "" {
 					t.Errorf("query %d (%s): done %v, closed %q", i, q.filters, q.done, q.closed)
 					continue
 				}
+				if q.count {
+					checkCount(t, store, q)
+					counts++
+					continue
+				}
 				check(t, store, q)
 				received += len(q.got)
 			}
-			t.Logf("%d events, %d resumes", received, g.resumes)
-			if received < 1000 || g.resumes < 5 {
-				t.Errorf("%d events, %d resumes: the test tests little", received, g.resumes)
+			t.Logf("%d events, %d counts, %d refusals, %d resumes", received, counts, refused, g.resumes)
+			if received < 1000 || counts < 10 || g.resumes < 5 {
+				t.Errorf("%d events, %d counts, %d resumes: the test tests little", received, counts, g.resumes)
 			}
 		})
+	}
+}
+
+// someKeys returns up to two keys of parties to private events.
+func someKeys(r *rand.Rand, events []*nostr.Event) (keys [][]byte) {
+	for range r.IntN(3) {
+		e := events[r.IntN(len(events))]
+		for !slices.Contains(privateKinds, e.Kind) {
+			e = events[r.IntN(len(events))]
+		}
+		keys = append(keys, e.PubKey[:])
+		for _, tag := range e.Tags {
+			if pk, err := nostr.ParsePubKey(tag[min(1, len(tag)-1)]); tag[0] == "p" && err == nil {
+				keys[len(keys)-1] = pk[:]
+			}
+		}
+	}
+	return keys
+}
+
+// refusal is what a query that asks for nothing but others' private events gets.
+func refusal(t *testing.T, q *req) string {
+	filters, err := nostr.ParseFilters(q.filters, nostr.FilterLimits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	access := nostr.Access{Private: privateKinds, Keys: nostr.ParseKeys(q.keys)}
+	if prefix, why := access.Judge(filters); prefix != "" {
+		return prefix.Text(why)
+	}
+	return ""
+}
+
+// checkCount compares a count with the oracle as of some Seq: which one, only the
+// worker knows, but what matches only ever grows.
+func checkCount(t *testing.T, store *naiveStore, q *req) {
+	filters, err := nostr.ParseFilters(q.filters, nostr.FilterLimits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	offset := 0
+	if len(filters) == 1 {
+		offset = filters[0].HLLOffset()
+	}
+	matches := func(asOf int) []*nostr.Event { return store.answer(unlimited(q.filters), asOf, q.keys) }
+	grown := sort.Search(store.head-store.first, func(n int) bool { return len(matches(store.first+n)) >= int(q.counted.Count) })
+	want := matches(store.first + grown)
+	var hll []byte
+	if offset != 0 {
+		hll = registers(want, offset)
+	}
+	if int(q.counted.Count) != len(want) || !bytes.Equal(q.counted.Hll, hll) {
+		t.Errorf("count %s: got %d, which it never was, or other registers", q.filters, q.counted.Count)
 	}
 }
 
@@ -119,12 +186,25 @@ func check(t *testing.T, store *naiveStore, q *req) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	blind := false
 	for i := range filters {
-		if f := &filters[i]; f.Limit == nostr.NoLimit {
+		f := &filters[i]
+		if f.Limit == nostr.NoLimit {
 			f.Limit = limits.Default().DefaultLimit
 		}
+		blind = blind || f.Limit == 0 && !f.Impossible()
 	}
-	want := nostrtest.Oracle(store.events[:q.asOf], filters)
+	want := store.answer(filtersJSON(filters), int(q.asOf), q.keys)
+	hint := relaypb.Completeness_FINISH
+	switch {
+	case blind:
+		hint = relaypb.Completeness_UNKNOWN
+	case len(want) < len(store.answer(unlimited(q.filters), int(q.asOf), q.keys)):
+		hint = relaypb.Completeness_MORE
+	}
+	if q.hint != hint {
+		t.Errorf("query %s: hint %v, want %v", q.filters, q.hint, hint)
+	}
 	same := len(want) == len(q.got)
 	for i := 0; same && i < len(want); i++ {
 		same = string(store.json[want[i].ID]) == string(q.got[i])
@@ -207,7 +287,7 @@ func TestGarbage(t *testing.T) {
 			filters := []string{"", "{", `{"kinds":1}`, "{}", `{"ids":[]}`, "[]"}[r.IntN(6)]
 			for _, msg := range []*relaypb.ReqInbox{
 				{}, {Body: &relaypb.ReqInbox_Query{}}, {Body: &relaypb.ReqInbox_Credit{}}, {Body: &relaypb.ReqInbox_Stop{}},
-				{Body: &relaypb.ReqInbox_Query{Query: &relaypb.Query{Conn: uint64(conn), Num: r.Uint64N(50), Granted: r.Uint64(), AsOf: r.Uint64(), Cursor: []byte("x"), Filters: []byte(filters)}}},
+				{Body: &relaypb.ReqInbox_Query{Query: &relaypb.Query{Conn: uint64(conn), Num: r.Uint64N(50), Granted: r.Uint64(), AsOf: r.Uint64(), Cursor: []byte("x"), Filters: []byte(filters), Count: r.IntN(2) == 0, Keys: [][]byte{make([]byte, r.IntN(64)), nil}}}},
 				{Body: &relaypb.ReqInbox_Credit{Credit: &relaypb.Credit{Conn: uint64(conn), Num: r.Uint64N(50), Granted: r.Uint64(), Worker: r.Uint32()}}},
 			} {
 				b.Publish(subj, msg)
