@@ -9,32 +9,42 @@ import (
 	"time"
 
 	"rhea/proto/nostr"
+	"rhea/proto/relaypb"
 )
 
 func TestCursorRoundTrip(t *testing.T) {
 	for _, c := range []cursor{
 		{},
-		{limits: []int{-1, 0, 1, math.MaxInt - 1}},
-		{ascending: true, started: true, pos: position{math.MaxInt64, nostr.EventID{1, 31: 2}}, limits: []int{5}},
+		{quotas: []quota{{phase: unlimited}, {phase: ended}, {phase: looking}, {limited, 1}, {tying, math.MaxInt}}, more: true},
+		{ascending: true, started: true, pos: position{math.MaxInt64, nostr.EventID{1, 31: 2}}, quotas: []quota{{limited, 5}}, unsure: true},
+		{want: relaypb.Want_IDS, started: true, pos: endOf(suffix{invert(7), 1 << 63, 3}), quotas: []quota{{phase: unlimited}}},
 	} {
 		b := c.encode()
-		d, err := decodeCursor(b, len(c.limits), c.ascending)
-		if err != nil || string(d.encode()) != string(b) {
+		req := ScanRequest{Cursor: b, Filters: make([]nostr.Filter, len(c.quotas)), Ascending: c.ascending, Want: c.want}
+		d, err := decodeCursor(&req)
+		if err != nil || string(d.encode()) != string(b) || d.want != c.want || d.more != c.more || d.unsure != c.unsure {
 			t.Errorf("%+v became %+v, %v", c, d, err)
 		}
-		if _, err := decodeCursor(b, len(c.limits)+1, c.ascending); !errors.Is(err, ErrCursor) {
-			t.Errorf("cursor for another number of filters: %v", err)
-		}
-		if _, err := decodeCursor(b, len(c.limits), !c.ascending); !errors.Is(err, ErrCursor) {
-			t.Errorf("cursor for the other direction: %v", err)
+		for what, change := range map[string]func(*ScanRequest){
+			"for another number of filters": func(r *ScanRequest) { r.Filters = append(r.Filters, nostr.Filter{}) },
+			"for the other direction":       func(r *ScanRequest) { r.Ascending = !r.Ascending },
+			"for another purpose":           func(r *ScanRequest) { r.Want = (r.Want + 1) % 3 },
+		} {
+			other := req
+			change(&other)
+			if _, err := decodeCursor(&other); !errors.Is(err, ErrCursor) {
+				t.Errorf("cursor %s: %v", what, err)
+			}
 		}
 		for i := range b {
-			bad := append([]byte(nil), b...)
-			bad[i] ^= 0x10
-			if _, err := decodeCursor(bad, len(c.limits), c.ascending); !errors.Is(err, ErrCursor) {
+			bad := req
+			bad.Cursor = append([]byte(nil), b...)
+			bad.Cursor[i] ^= 0x10
+			if _, err := decodeCursor(&bad); !errors.Is(err, ErrCursor) {
 				t.Errorf("cursor with a changed byte %d: %v", i, err)
 			}
-			if _, err := decodeCursor(b[:i], len(c.limits), c.ascending); !errors.Is(err, ErrCursor) {
+			bad.Cursor = b[:i]
+			if _, err := decodeCursor(&bad); !errors.Is(err, ErrCursor) {
 				t.Errorf("cursor cut at %d: %v", i, err)
 			}
 		}
@@ -54,20 +64,23 @@ func FuzzCursor(f *testing.F) {
 		f.Fatal(err)
 	}
 	defer v.Close()
-	filters := []nostr.Filter{{Kinds: []nostr.Kind{1}, Limit: nostr.NoLimit}, {Authors: []nostr.PubKey{{9}}, Limit: 3}}
+	filters := []nostr.Filter{{Kinds: []nostr.Kind{1}, Limit: nostr.NoLimit}, {Authors: []nostr.PubKey{{9}}, Limit: 3}, {Limit: 2}}
+	filters[2].Kinds = []nostr.Kind{1}
 	for _, asc := range []bool{false, true} {
-		res, err := v.Scan(ScanRequest{Filters: filters, MaxBytes: 1, Ascending: asc})
-		if err != nil {
-			f.Fatal(err)
+		for want := range relaypb.Want(3) {
+			res, err := v.Scan(ScanRequest{Filters: filters, Want: want, MaxBytes: 1, MaxRows: 1, Ascending: asc})
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(res.Cursor[:len(res.Cursor)-4], asc, int(want))
 		}
-		f.Add(res.Cursor[:len(res.Cursor)-4], asc)
 	}
-	f.Fuzz(func(t *testing.T, body []byte, ascending bool) {
+	f.Fuzz(func(t *testing.T, body []byte, ascending bool, want int) {
 		cursor := binary.BigEndian.AppendUint32(append([]byte(nil), body...), crc32.ChecksumIEEE(body))
-		req := ScanRequest{Filters: filters, Cursor: cursor, Ascending: ascending, MaxTime: time.Hour}
+		req := ScanRequest{Filters: filters, Want: relaypb.Want(uint(want) % 3), Cursor: cursor, Ascending: ascending, Capped: []int{2}, MaxTime: time.Hour}
 		res, err := v.Scan(req)
-		if err == nil && (!res.Done || len(res.Events) > 10) || err != nil && !errors.Is(err, ErrCursor) {
-			t.Fatalf("%d events, done %v, %v", len(res.Events), res.Done, err)
+		if n := len(res.Events) + len(res.IDs)/IDLen + int(res.Count); err == nil && (!res.Done || n > 10) || err != nil && !errors.Is(err, ErrCursor) {
+			t.Fatalf("%d events, done %v, %v", n, res.Done, err)
 		}
 	})
 }

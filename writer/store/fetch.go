@@ -9,8 +9,6 @@ import (
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
-
-	"rhea/proto/nostr"
 )
 
 // fetcher reads events by Seq.
@@ -22,10 +20,10 @@ type fetcher struct {
 	key   []byte
 }
 
-// fetch reads the events of a batch: the ids, which filters match, and, where
-// one does, the JSON. It goes through the log in the order of Seqs, because a
-// step forward to a block near by is much cheaper than a step back.
-func (f *fetcher) fetch(batch []candidate, match func(filter int, h nostr.Header) bool) error {
+// fetch gives what the log holds of each candidate of a batch to use, which must not
+// keep it. It goes through the log in the order of Seqs, because a step forward to a
+// block near by is much cheaper than a step back.
+func (f *fetcher) fetch(batch []candidate, use func(*candidate, logValue)) error {
 	f.order = f.order[:0]
 	for i := range batch {
 		f.order = append(f.order, &batch[i])
@@ -39,14 +37,14 @@ func (f *fetcher) fetch(batch []candidate, match func(filter int, h nostr.Header
 		f.it = it
 	}
 	for _, c := range f.order {
-		if err := f.read(c, match); err != nil {
+		if err := f.read(c, use); err != nil {
 			return fmt.Errorf("an index leads to log entry %d: %w", c.seq, err)
 		}
 	}
 	return nil
 }
 
-func (f *fetcher) read(c *candidate, match func(filter int, h nostr.Header) bool) (err error) {
+func (f *fetcher) read(c *candidate, use func(*candidate, logValue)) (err error) {
 	f.key = appendSeqKey(f.key[:0], spaceLog, c.seq)
 	var value []byte
 	switch {
@@ -68,16 +66,7 @@ func (f *fetcher) read(c *candidate, match func(filter int, h nostr.Header) bool
 	if len(v.header) == 0 {
 		return errors.New("it holds no event")
 	}
-	c.id = v.header.ID()
-	matched := c.filters[:0]
-	for _, filter := range c.filters {
-		if match(filter, v.header) {
-			matched = append(matched, filter)
-		}
-	}
-	if c.filters = matched; len(matched) > 0 {
-		c.json = f.keep(v.json)
-	}
+	use(c, v)
 	return nil
 }
 

@@ -11,6 +11,7 @@ type candidate struct {
 	suffix
 	filters []int // those that led to it and, once it is read, match it
 	id      nostr.EventID
+	expires int64 // Unix seconds, 0 if it does not; only where ids are wanted
 	json    []byte
 }
 

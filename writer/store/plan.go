@@ -33,7 +33,8 @@ const (
 // keeps what a slice holds in memory in proportion to the filter's length.
 const maxPairs = 1024
 
-// choose returns the cheapest access for a filter that is not impossible.
+// choose returns the cheapest access for a filter that is not impossible, to read
+// so many of its events (negative: all).
 //
 // An exact access reads, beyond the seeks, only what it returns. Any other reads
 // until the limit is reached, in the worst case everything that its values lead
@@ -43,11 +44,10 @@ const maxPairs = 1024
 // author of a feed and pass over other kinds. It costs more than the seeks that it
 // spares (1.9 against 1.0 ms for 200 authors and 2 kinds), because those who
 // write little of what is wanted write much else.
-func choose(f *nostr.Filter) access {
+func choose(f *nostr.Filter, limit int) access {
 	if f.IDs != nil {
 		return access{index: spaceID, values: len(f.IDs), exact: f.Authors == nil && f.Kinds == nil && f.Tags == nil}
 	}
-	limit := f.Limit
 	if limit < 0 {
 		limit = math.MaxInt32
 	}
@@ -133,12 +133,14 @@ func windowOf(f *nostr.Filter) window {
 	return w
 }
 
-// after narrows the window to what comes behind a position, ties with it
-// included.
-func (w window) after(p position, ascending bool) window {
+// after narrows the window to what comes behind a position; keys that are tied
+// with it are in the window, or out of it.
+func (w window) after(p position, ascending, ties bool) window {
 	at := suffix{inv: invert(p.createdAt), id8: binary.BigEndian.Uint64(p.id[:8])}
+	if ascending == ties {
+		at.seq = math.MaxUint64 // which no event has, nor 0
+	}
 	if ascending {
-		at.seq = math.MaxUint64
 		if at.compare(w.hi) < 0 {
 			w.hi = at
 		}

@@ -1,13 +1,13 @@
 package store
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"rhea/proto/nostr"
+	"rhea/proto/relaypb"
 	"rhea/proto/subject"
 )
 
@@ -16,6 +16,9 @@ type ScanRequest struct {
 	// Filters are those of one REQ, sorted as nostr.ParseFilter and Filter.Sort
 	// leave them. Limits are per filter and obeyed as they stand.
 	Filters []nostr.Filter
+	// Want is what to return of the events that are found. Ids and counts know no
+	// limits.
+	Want relaypb.Want
 	// Cursor is where the slice before ended; empty for the first.
 	Cursor []byte
 	// AsOf is the Seq that the first slice was served at; 0 is the view's.
@@ -24,11 +27,25 @@ type ScanRequest struct {
 	// oldest event on.
 	Ascending bool
 
+	// Access is what the reader may be sent, and Now the time in Unix seconds at
+	// which what has expired (NIP-40) is not found any more. Everything switches
+	// both off.
+	Access     nostr.Access
+	Now        int64
+	Everything bool
+	// Capped lists the filters, by index, that also return the rest of the second in
+	// which their limit ends, up to twice the limit (NIP-67).
+	Capped []int
+	// HLLOffset, 8 to 23, asks a count for HyperLogLog registers (NIP-45); 0 does
+	// not.
+	HLLOffset int
+
 	// A slice ends, and its cursor tells where, when it has this many bytes of
-	// events (0: 256 KiB; one event may go beyond it), when it has looked at this
-	// many events (0: 20,000), or after this long (0: 50 ms), but not before it has
-	// read for as long as it looked up the values of its filters, which every slice
-	// does anew. Each is checked so that every slice gets on.
+	// events or ids (0: 256 KiB; one event may go beyond it), when it has looked at
+	// this many events (0: 20,000, but any number for ids and counts), or after this
+	// long (0: 50 ms), but not before it has read for as long as it looked up the
+	// values of its filters, which every slice does anew. Each is checked so that
+	// every slice gets on.
 	MaxBytes int
 	MaxRows  int
 	MaxTime  time.Duration
@@ -38,8 +55,19 @@ type ScanRequest struct {
 type ScanResult struct {
 	AsOf   subject.Seq
 	Events [][]byte // JSON, in memory of their own, in NIP-01 order or its reverse
-	Cursor []byte   // empty when done
-	Done   bool
+	IDs    []byte   // IDLen bytes for each event, in the same order
+	// Expiring lists the events among IDs that expire (NIP-40): the index, 4 bytes big
+	// endian, and the expiration in Unix seconds, 8 bytes.
+	Expiring []byte
+	Count    uint64 // how many events this slice has counted
+	// Registers are those of the events counted in this slice; nil unless asked for.
+	Registers *nostr.Registers
+	Cursor    []byte // empty when done
+	Done      bool
+	// Completeness says, when Done, whether all slices together hold every event
+	// that matches and that the reader may see (NIP-67). It is not for ids and
+	// counts.
+	Completeness relaypb.Completeness
 }
 
 const (
@@ -51,15 +79,27 @@ const (
 // maxBatch is how many candidates are read at once.
 const maxBatch = 64
 
+// When the limits are used up, a slice looks at this many candidates for one that
+// is missing, or at as many as it has returned events from, but no more than
+// maxLook. It ends the query even if it does not know then.
+const (
+	minLook = 16
+	maxLook = 1000
+)
+
 // ErrBehind says that a query began on a later view than this one.
 var ErrBehind = errors.New("scan: this view is older than the query")
 
+// ErrHLLOffset says that a query asks for registers that NIP-45 does not know.
+var ErrHLLOffset = errors.New("scan: want an offset of 8 to 23 for HyperLogLog registers")
+
 // Scan returns the next slice of a query: the events that match any of the
-// filters, by created_at descending and then id ascending (NIP-01), each once,
-// none with a Seq behind AsOf. The slices of a query together hold exactly what
-// one scan at AsOf would have returned, less what has left the store since.
+// filters and that the reader may see, by created_at descending and then id
+// ascending (NIP-01), each once, none with a Seq behind AsOf. The slices of a query
+// together hold exactly what one scan at AsOf would have returned, less what has
+// left the store or expired since.
 //
-// The errors are ErrCursor, ErrBehind, and those of a damaged store.
+// The errors are ErrCursor, ErrBehind, ErrHLLOffset, and those of a damaged store.
 func (v *View) Scan(req ScanRequest) (ScanResult, error) {
 	q, err := v.newQuery(&req)
 	if err != nil {
@@ -73,15 +113,17 @@ func (v *View) Scan(req ScanRequest) (ScanResult, error) {
 
 // query is a slice in work.
 type query struct {
-	v     *View
-	req   *ScanRequest
-	cur   cursor
-	exact []bool // by filter: every candidate matches
-	merge merger
-	fetch fetcher
-	res   ScanResult
-	bytes int
-	rows  int // candidates dealt with
+	v      *View
+	req    *ScanRequest
+	cur    cursor
+	exact  []bool // by filter: every candidate matches
+	merge  merger
+	fetch  fetcher
+	count  counter
+	res    ScanResult
+	bytes  int
+	rows   int // candidates dealt with
+	looked int // candidates read for filters whose limit is used up
 }
 
 func (v *View) newQuery(req *ScanRequest) (*query, error) {
@@ -92,11 +134,14 @@ func (v *View) newQuery(req *ScanRequest) (*query, error) {
 	if req.AsOf > v.seq {
 		return nil, ErrBehind
 	}
+	if req.HLLOffset != 0 && (req.HLLOffset < 8 || req.HLLOffset > 23) {
+		return nil, ErrHLLOffset
+	}
 	q.res.AsOf = req.AsOf
 	if req.MaxBytes <= 0 {
 		req.MaxBytes = defaultScanBytes
 	}
-	if req.MaxRows <= 0 {
+	if req.MaxRows <= 0 && req.Want == relaypb.Want_EVENTS {
 		req.MaxRows = defaultScanRows
 	}
 	if req.MaxTime <= 0 {
@@ -104,18 +149,16 @@ func (v *View) newQuery(req *ScanRequest) (*query, error) {
 	}
 	if len(req.Cursor) > 0 {
 		var err error
-		if q.cur, err = decodeCursor(req.Cursor, len(req.Filters), req.Ascending); err != nil {
+		if q.cur, err = decodeCursor(req); err != nil {
 			return nil, err
 		}
 	} else {
-		q.cur.ascending = req.Ascending
-		for i := range req.Filters {
-			q.cur.limits = append(q.cur.limits, max(req.Filters[i].Limit, nostr.NoLimit))
-		}
+		q.cur.ascending, q.cur.want = req.Ascending, req.Want
+		q.cur.quotas, q.cur.unsure = firstQuotas(req)
 	}
 	q.fetch.snap = v.snap
 	q.merge.reader.ascending = req.Ascending
-	q.merge.open = func(filter int) bool { return q.cur.limits[filter] != 0 }
+	q.merge.open = func(filter int) bool { return filter == len(q.cur.quotas) || q.cur.quotas[filter].phase != ended }
 	return q, nil
 }
 
@@ -126,10 +169,21 @@ func (q *query) close() (err error) {
 	return errors.Join(err, q.fetch.close())
 }
 
+// visible reports whether the reader may be told that an event exists.
+func (q *query) visible(h nostr.Header) bool {
+	if q.v.hides() && q.v.hidden(h) {
+		return false
+	}
+	return q.req.Everything || !h.Expired(q.req.Now) && q.req.Access.Allows(h)
+}
+
 // run serves the slice.
 func (q *query) run() error {
 	now := q.v.s.opt.Now
 	start := now()
+	if err := q.openCount(); err != nil {
+		return err
+	}
 	sources, err := q.sources()
 	if err != nil {
 		return err
@@ -145,62 +199,91 @@ func (q *query) run() error {
 	// up: it takes twice as long as that at the most, and half of it is progress.
 	// limits.MaxFilterValues bounds the look-ups.
 	limit := max(q.req.MaxTime, 2*now().Sub(start))
-	for size := q.wanted(); ; size = min(2*size, maxBatch) {
-		n := size
-		if !slices.Contains(q.exact, false) {
-			n = min(n, q.wanted())
-		}
-		batch, err := q.merge.gather(n)
+	deal, size := q.events, q.firstBatch()
+	switch q.req.Want {
+	case relaypb.Want_IDS:
+		deal = q.ids
+	case relaypb.Want_COUNT:
+		deal = q.counts
+	}
+	for ; ; size = q.nextBatch(size) {
+		batch, err := q.merge.gather(q.batch(size))
 		if err != nil {
 			return err
 		}
 		if len(batch) == 0 {
-			q.res.Done = true
-			return nil
+			break // and done
 		}
-		if err := q.fetch.fetch(batch, q.match); err != nil {
+		room, err := deal(batch)
+		if err != nil {
 			return err
 		}
-		q.settle(batch)
-		if !q.emit(batch) {
-			break
+		if !room {
+			return q.pause()
 		}
 		if len(q.merge.heap) == 0 {
-			q.res.Done = true
-			return nil
-		}
-		// A slice that saw only the position it began at would not get on.
-		if q.rows > 0 && (q.rows >= q.req.MaxRows || now().Sub(start) >= limit) {
 			break
 		}
+		// A slice that saw only the position it began at would not get on.
+		late := q.rows > 0 && (q.req.MaxRows > 0 && q.rows >= q.req.MaxRows || now().Sub(start) >= limit)
+		if !q.cur.yields() {
+			if late || q.looked >= min(max(minLook, q.rows-q.looked), maxLook) {
+				q.cur.giveUp()
+				break
+			}
+		} else if late {
+			return q.pause()
+		}
 	}
-	if q.wanted() == 0 {
-		q.res.Done = true
-		return nil
-	}
+	q.res.Done, q.res.Completeness = true, q.cur.completeness()
+	return nil
+}
+
+// pause ends the slice with the query unfinished.
+func (q *query) pause() error {
 	q.res.Cursor = q.cur.encode()
 	return nil
 }
 
-// wanted is how many events may still come, maxBatch at most: nobody reads 64
-// events to return one.
-func (q *query) wanted() int {
-	sum := 0
-	for _, n := range q.cur.limits {
-		if n < 0 || sum+n > maxBatch {
-			return maxBatch
-		}
-		sum += n
+// events returns what of a batch is to be returned, and reports whether the slice
+// has room for more.
+func (q *query) events(batch []candidate) (room bool, err error) {
+	if err := q.fetch.fetch(batch, q.read); err != nil {
+		return false, err
 	}
-	return sum
+	orderTies(batch, q.req.Ascending)
+	return q.emit(batch), nil
 }
 
-func (q *query) match(filter int, h nostr.Header) bool {
+// read takes from the log what is needed of a candidate.
+func (q *query) read(c *candidate, v logValue) {
+	c.id = v.header.ID()
+	wanted := false
+	matched := c.filters[:0]
+	for _, filter := range c.filters {
+		yields := q.cur.quotas[filter].yields()
+		if !yields {
+			q.looked++
+		}
+		if q.matches(filter, v.header) {
+			matched = append(matched, filter)
+			wanted = wanted || yields
+		}
+	}
+	if len(matched) > 0 && !q.visible(v.header) {
+		matched, wanted = nil, false
+	}
+	if c.filters = matched; wanted {
+		c.json = q.fetch.keep(v.json)
+	}
+}
+
+func (q *query) matches(filter int, h nostr.Header) bool {
 	return q.exact[filter] || q.req.Filters[filter].Match(h)
 }
 
-// settle brings tied candidates into the order of their full ids.
-func (q *query) settle(batch []candidate) {
+// orderTies brings tied candidates into the order of their full ids.
+func orderTies(batch []candidate, ascending bool) {
 	for from := 0; from < len(batch); {
 		to := from + 1
 		for to < len(batch) && batch[to].tied(batch[from].suffix) {
@@ -208,7 +291,7 @@ func (q *query) settle(batch []candidate) {
 		}
 		if to-from > 1 {
 			slices.SortFunc(batch[from:to], func(a, b candidate) int {
-				if q.req.Ascending {
+				if ascending {
 					a, b = b, a
 				}
 				return a.id.Compare(b.id)
@@ -218,34 +301,53 @@ func (q *query) settle(batch []candidate) {
 	}
 }
 
-// emit returns what of a batch is to be returned, and reports whether the slice
-// has room for more.
-func (q *query) emit(batch []candidate) bool {
+// emit deals with the candidates of a batch in order, until an event has no room.
+func (q *query) emit(batch []candidate) (room bool) {
 	for i := range batch {
 		c := &batch[i]
 		if q.passed(c) {
 			continue
 		}
 		q.rows++
-		hit := false
-		for _, filter := range c.filters {
-			hit = hit || q.cur.limits[filter] != 0
+		if c.createdAt() != q.cur.pos.createdAt {
+			q.cur.nextSecond()
 		}
-		if hit = hit && c.seq <= q.req.AsOf; hit {
-			if len(q.res.Events) > 0 && q.bytes+len(c.json) > q.req.MaxBytes {
+		if len(c.filters) > 0 && c.seq <= q.req.AsOf {
+			switch {
+			case !slices.ContainsFunc(c.filters, func(filter int) bool { return q.cur.quotas[filter].yields() }):
+				q.miss(c)
+			case len(q.res.Events) > 0 && q.bytes+len(c.json) > q.req.MaxBytes:
 				return false
-			}
-			q.bytes += len(c.json)
-			q.res.Events = append(q.res.Events, c.json)
-			for _, filter := range c.filters {
-				if q.cur.limits[filter] > 0 {
-					q.cur.limits[filter]--
-				}
+			default:
+				q.add(c)
 			}
 		}
 		q.cur.started, q.cur.pos = true, position{c.createdAt(), c.id}
 	}
 	return true
+}
+
+// add returns an event.
+func (q *query) add(c *candidate) {
+	q.bytes += len(c.json)
+	q.res.Events = append(q.res.Events, c.json)
+	for _, filter := range c.filters {
+		ties := 0
+		if slices.Contains(q.req.Capped, filter) {
+			ties = q.req.Filters[filter].Limit
+		}
+		q.cur.take(filter, ties)
+	}
+}
+
+// miss notes an event that is beyond the limit of each filter that it matches.
+func (q *query) miss(c *candidate) {
+	for _, filter := range c.filters {
+		if q.cur.quotas[filter].phase == looking {
+			q.cur.missing()
+			return
+		}
+	}
 }
 
 // passed reports whether the query is beyond a candidate already, which can only
@@ -261,76 +363,34 @@ func (q *query) passed(c *candidate) bool {
 	return c.id.Compare(p.id) <= 0
 }
 
-// sources makes the sources of every filter that can still yield something.
-func (q *query) sources() (_ []source, err error) {
-	var sources []source
-	q.exact = slices.Repeat([]bool{true}, len(q.req.Filters))
-	var prefixes []byte
-	for i := range q.req.Filters {
-		f := &q.req.Filters[i]
-		w := windowOf(f)
-		if q.cur.started {
-			w = w.after(q.cur.pos, q.req.Ascending)
-		}
-		if q.cur.limits[i] == 0 || f.Impossible() || w.empty() {
-			continue
-		}
-		a := choose(f)
-		q.exact[i] = a.exact
-		if a.index == spaceID {
-			found, err := q.find(f.IDs, w)
-			if err != nil {
-				return nil, err
-			}
-			if len(found) > 0 {
-				sources = append(sources, source{filter: i, buf: found, dry: true})
-			}
-			continue
-		}
-		a.eachPrefix(f, func(prefix []byte) {
-			from := len(prefixes)
-			prefixes = append(prefixes, prefix...)
-			sources = append(sources, source{filter: i, prefix: prefixes[from:len(prefixes):len(prefixes)], window: w, ahead: minAhead})
-		})
+// firstBatch is how many candidates to read at first: nobody reads 64 events to
+// return one.
+func (q *query) firstBatch() int {
+	if q.req.Want != relaypb.Want_EVENTS {
+		return maxBatch
 	}
-	if slices.ContainsFunc(sources, func(s source) bool { return !s.dry }) {
-		err = q.openReader(sources)
-	}
-	return sources, err
+	return min(q.cur.wanted()+1, maxBatch)
 }
 
-// openReader prepares what the sources share.
-func (q *query) openReader(sources []source) (err error) {
-	if len(sources) == 1 {
-		sources[0].ahead = max(minAhead, q.wanted())
+// nextBatch is how many candidates to read after a batch of a size.
+func (q *query) nextBatch(size int) int {
+	switch {
+	case q.req.Want != relaypb.Want_EVENTS:
+		return maxBulk
+	case !q.cur.yields():
+		return minLook
 	}
-	// Room for the first read of each source, in one piece.
-	room := make([]suffix, len(sources)*minAhead)
-	for i := range sources {
-		if s := &sources[i]; !s.dry {
-			s.buf = room[i*minAhead : i*minAhead : (i+1)*minAhead]
-		}
-	}
-	q.merge.reader.it, err = q.v.snap.NewIter(nil)
-	return err
+	return min(2*size, maxBatch)
 }
 
-// find looks events up by id. The result is in the order of the query.
-func (q *query) find(ids []nostr.EventID, w window) ([]suffix, error) {
-	var found []suffix
-	for _, id := range ids {
-		p, err := q.v.place(id)
-		if err != nil {
-			return nil, err
-		}
-		s := suffix{invert(p.createdAt), binary.BigEndian.Uint64(id[:8]), p.seq}
-		if p.seq != 0 && s.compare(w.lo) >= 0 && s.compare(w.hi) <= 0 {
-			found = append(found, s)
-		}
+// batch is how many candidates to read now, where a batch of a size is due: exact
+// filters need no more than they may yield, and one to tell whether that is all.
+func (q *query) batch(size int) int {
+	switch {
+	case q.req.Want != relaypb.Want_EVENTS:
+		return q.bulk(size)
+	case slices.Contains(q.exact, false):
+		return size
 	}
-	slices.SortFunc(found, suffix.compare)
-	if q.req.Ascending {
-		slices.Reverse(found)
-	}
-	return found, nil
+	return min(size, q.cur.wanted()+1)
 }

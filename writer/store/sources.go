@@ -1,0 +1,87 @@
+package store
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"rhea/proto/nostr"
+	"rhea/proto/relaypb"
+)
+
+// sources makes the sources of every filter that can still yield something.
+func (q *query) sources() (_ []source, err error) {
+	var sources []source
+	q.exact = slices.Repeat([]bool{true}, len(q.req.Filters))
+	var prefixes []byte
+	for i := range q.req.Filters {
+		f := &q.req.Filters[i]
+		w := windowOf(f)
+		if q.cur.started {
+			w = w.after(q.cur.pos, q.req.Ascending, q.req.Want == relaypb.Want_EVENTS)
+		}
+		if q.cur.quotas[i].phase == ended || f.Impossible() || w.empty() {
+			continue
+		}
+		a := choose(f, q.cur.quotas[i].toRead())
+		q.exact[i] = a.exact
+		if a.index == spaceID {
+			found, err := q.find(f.IDs, w)
+			if err != nil {
+				return nil, err
+			}
+			if len(found) > 0 {
+				sources = append(sources, source{filter: i, buf: found, dry: true})
+			}
+			continue
+		}
+		add := func(filter int, prefix []byte) {
+			from := len(prefixes)
+			prefixes = append(prefixes, prefix...)
+			sources = append(sources, source{filter: filter, prefix: prefixes[from:len(prefixes):len(prefixes)], window: w, ahead: minAhead})
+		}
+		a.eachPrefix(f, func(prefix []byte) { add(i, prefix) })
+		if q.req.Want == relaypb.Want_COUNT {
+			q.countBlindly(i, a, func(prefix []byte) { add(q.suspect(), prefix) })
+		}
+	}
+	if slices.ContainsFunc(sources, func(s source) bool { return !s.dry }) {
+		err = q.openReader(sources)
+	}
+	return sources, err
+}
+
+// openReader prepares what the sources share.
+func (q *query) openReader(sources []source) (err error) {
+	if len(sources) == 1 {
+		sources[0].ahead = min(q.firstBatch(), maxAhead)
+	}
+	// Room for the first read of each source, in one piece.
+	room := make([]suffix, len(sources)*minAhead)
+	for i := range sources {
+		if s := &sources[i]; !s.dry {
+			s.buf = room[i*minAhead : i*minAhead : (i+1)*minAhead]
+		}
+	}
+	q.merge.reader.it, err = q.v.snap.NewIter(nil)
+	return err
+}
+
+// find looks events up by id. The result is in the order of the query.
+func (q *query) find(ids []nostr.EventID, w window) ([]suffix, error) {
+	var found []suffix
+	for _, id := range ids {
+		p, err := q.v.place(id)
+		if err != nil {
+			return nil, err
+		}
+		s := suffix{invert(p.createdAt), binary.BigEndian.Uint64(id[:8]), p.seq}
+		if p.seq != 0 && s.compare(w.lo) >= 0 && s.compare(w.hi) <= 0 {
+			found = append(found, s)
+		}
+	}
+	slices.SortFunc(found, suffix.compare)
+	if q.req.Ascending {
+		slices.Reverse(found)
+	}
+	return found, nil
+}
