@@ -15,7 +15,9 @@ type concern uint8
 
 const (
 	aboutEvent concern = iota
+	aboutHearing
 	aboutSub
+	aboutCount
 	aboutSession
 	aboutClaim
 	aboutConn

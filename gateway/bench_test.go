@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"rhea/proto/limits"
+	"rhea/proto/policy"
 	"rhea/proto/relaypb"
 	"rhea/proto/stage"
 	"rhea/proto/subject"
@@ -34,7 +35,7 @@ func liveCore(b *testing.B, n int) (c *core, nums []uint64, clients []net.Conn) 
 	h := &hub{maxMessage: lim.MaxMessageLength, maxOutbound: int(cfg.MaxOutbound), writeTimeout: cfg.WriteTimeout,
 		metrics: newMetrics(stage.NewMetrics("gateway")), log: slog.New(slog.DiscardHandler),
 		windows: newWindows(maxWindow), words: make(chan word, maxWords), done: make(chan struct{})}
-	c = newCore(space, 1, &cfg, &lim, nowhere{}, h, time.Now())
+	c = newCore(space, 1, rules{config: &cfg, limits: &lim, policy: &policy.Policy{Auth: policy.AuthNeeded}}, nowhere{}, h, time.Now())
 	c.HandleRoster(testView{
 		owners:  map[subject.Stage]subject.Instance{subject.Reqworker: 2, subject.Monitor: 3},
 		members: map[subject.Stage][]*relaypb.Member{subject.Monitor: {{Instance: 3}}}})

@@ -13,8 +13,8 @@ type claim struct {
 	bytes int
 }
 
-// claimTime is how long a REQ or NEG may claim when no answer comes: what its
-// reader has not read by then, it has lost. An EVENT claims until its answer.
+// claimTime is how long a REQ, COUNT or NEG may claim when no answer comes: what its
+// reader has not read by then, it has lost. An EVENT or AUTH claims until its answer.
 const claimTime = 2 * time.Second
 
 // weigh returns what a message takes from the windows: the bytes of what is sent
@@ -28,7 +28,7 @@ func weigh(m frame.Client, err error) int {
 
 // asks says whether a message asks something of other processes.
 func asks(v frame.Verb) bool {
-	return v == frame.Event || v == frame.Req || v == frame.NegOpen || v == frame.NegMsg
+	return v != 0 && v != frame.Close && v != frame.NegClose
 }
 
 // claim keeps what a message has taken until its question has its first answer.

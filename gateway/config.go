@@ -20,14 +20,14 @@ type Config struct {
 	MaxPerAddress    int            `toml:"max_per_address" help:"connections from one IPv4 address or IPv6 /64; more are refused with HTTP 429"`
 	TrustedProxies   []string       `toml:"trusted_proxies" help:"networks (CIDR) whose X-Forwarded-For names the client"`
 	MaxNegotiations  int            `toml:"max_negotiations" help:"open negentropy sessions of one connection"`
-	MaxSubscribeSize stage.ByteSize `toml:"max_subscribe_size" help:"bytes of filters in all subscriptions of one connection"`
+	MaxSubscribeSize stage.ByteSize `toml:"max_subscribe_size" help:"bytes of filters in all subscriptions and COUNTs of one connection"`
 	MaxOutbound      stage.ByteSize `toml:"max_outbound" help:"bytes that wait for one client; one that lets more gather is disconnected"`
 
 	PingInterval time.Duration `toml:"ping_interval" help:"a client that was silent for so long is sent a ping"`
 	PingTimeout  time.Duration `toml:"ping_timeout" help:"how long it may take to say anything after that"`
 	WriteTimeout time.Duration `toml:"write_timeout" help:"how long a client may take nothing of what waits for it"`
-	EventTimeout time.Duration `toml:"event_timeout" help:"how long an EVENT may stay unanswered before it is refused with error:"`
-	QueryTimeout time.Duration `toml:"query_timeout" help:"how long a REQ or NEG may make no progress before it is closed with error:"`
+	EventTimeout time.Duration `toml:"event_timeout" help:"how long an EVENT or AUTH may stay unanswered before it is refused with error:"`
+	QueryTimeout time.Duration `toml:"query_timeout" help:"how long a REQ, COUNT or NEG may make no progress before it is closed with error:"`
 	DrainTimeout time.Duration `toml:"drain_timeout" help:"how long a stop waits for what is unanswered"`
 
 	// Relay is section [relay], which the gateway only shows.
@@ -38,12 +38,15 @@ type Config struct {
 
 // Relay is section [relay]: what the relay says of itself (NIP-11).
 type Relay struct {
-	Name        string `toml:"name" help:"name of the relay, under 30 characters"`
-	Description string `toml:"description" help:"what the relay is for, plain text"`
-	Pubkey      string `toml:"pubkey" help:"public key of the operator, 64 hex digits"`
-	Contact     string `toml:"contact" help:"how to reach the operator, a URI such as mailto:ops@example.org"`
-	Icon        string `toml:"icon" help:"URL of a small square picture"`
-	Software    string `toml:"software" help:"URL of the software's home"`
+	Name           string `toml:"name" help:"name of the relay, under 30 characters"`
+	Description    string `toml:"description" help:"what the relay is for, plain text"`
+	Pubkey         string `toml:"pubkey" help:"public key of the operator, 64 hex digits"`
+	Contact        string `toml:"contact" help:"how to reach the operator, a URI such as mailto:ops@example.org"`
+	Icon           string `toml:"icon" help:"URL of a small square picture"`
+	Banner         string `toml:"banner" help:"URL of a wide picture"`
+	Self           string `toml:"self" help:"public key of the relay itself, 64 hex digits"`
+	TermsOfService string `toml:"terms_of_service" help:"URL of the terms of service"`
+	Software       string `toml:"software" help:"URL of the software's home"`
 }
 
 // DefaultConfig is a relay for clients on this machine. Its numbers fit in a
@@ -121,14 +124,16 @@ func (c *Config) proxies() ([]netip.Prefix, error) {
 	return list, nil
 }
 
+type setting struct{ key, value string }
+
 // Validate reports the first thing that NIP-11 does not allow.
 func (r *Relay) Validate() error {
-	if r.Pubkey != "" {
-		if _, err := nostr.ParsePubKey(r.Pubkey); err != nil {
-			return fmt.Errorf("%w", err)
+	for _, k := range []setting{{"pubkey", r.Pubkey}, {"self", r.Self}} {
+		if _, err := nostr.ParsePubKey(k.value); k.value != "" && err != nil {
+			return fmt.Errorf("%s: %w", k.key, err)
 		}
 	}
-	for _, u := range []struct{ key, value string }{{"software", r.Software}, {"icon", r.Icon}} {
+	for _, u := range []setting{{"software", r.Software}, {"icon", r.Icon}, {"banner", r.Banner}, {"terms_of_service", r.TermsOfService}} {
 		if p, err := url.Parse(u.value); u.value != "" && (err != nil || p.Scheme == "" || p.Host == "") {
 			return fmt.Errorf("%s is %q: want a URL", u.key, u.value)
 		}

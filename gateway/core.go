@@ -3,6 +3,7 @@ package gateway
 import (
 	"slices"
 	"time"
+	"unique"
 
 	"google.golang.org/protobuf/proto"
 
@@ -10,6 +11,7 @@ import (
 	"rhea/proto/frame"
 	"rhea/proto/limits"
 	"rhea/proto/nostr"
+	"rhea/proto/policy"
 	"rhea/proto/relaypb"
 	"rhea/proto/subject"
 )
@@ -18,10 +20,9 @@ import (
 // clock or I/O: what it has to say to the bus goes to out, what it has to say to
 // clients into their sockets' buffers. It belongs to one goroutine.
 type core struct {
+	rules
 	space   subject.Space
 	self    subject.Instance
-	config  *Config
-	limits  *limits.Limits
 	out     outbox
 	hub     *hub
 	metrics *metrics
@@ -33,6 +34,7 @@ type core struct {
 	conns    map[subject.ConnID]*conn
 	claims   map[uint64]claim
 	events   map[uint64]*event
+	counts   map[uint64]*count
 	subs     map[uint64]*sub // by the number of the query, later of the watch
 	sessions map[uint64]*session
 
@@ -49,6 +51,14 @@ type core struct {
 	scratch  []byte
 }
 
+// rules are what a core goes by.
+type rules struct {
+	config *Config
+	limits *limits.Limits
+	policy *policy.Policy
+	secret [32]byte // that challenges come from
+}
+
 // outbox is where the core sends to; bus.Outbox is one.
 type outbox interface {
 	Send(subj string, m proto.Message) error
@@ -59,15 +69,20 @@ type conn struct {
 	socket
 	id    subject.ConnID
 	shard subject.Shard
+	host  unique.Handle[string] // that the client has connected to; a great many have the same
 
 	subs     []*sub
+	counts   []*count
 	sessions []*session
-	filters  int      // bytes, of all subs
+	keys     [][]byte // public keys that the client has authenticated; only added to
+	filters  int      // bytes, of all subs and counts
 	granted  int      // bytes of events that queries may still send
 	starved  []uint64 // queries that wait for a grant, in order
 	pinged   int64    // when a ping was sent that nothing has followed yet, Unix nanoseconds; 0: none
 	dirty    bool
 	gone     bool
+
+	challenged bool // the client has its challenge
 }
 
 // word is what a connection's goroutines tell the core.
@@ -89,13 +104,14 @@ const (
 	saidClosed  // the last word
 )
 
-func newCore(space subject.Space, self subject.Instance, config *Config, l *limits.Limits, out outbox, h *hub, now time.Time) *core {
+func newCore(space subject.Space, self subject.Instance, r rules, out outbox, h *hub, now time.Time) *core {
 	c := &core{
-		space: space, self: self, config: config, limits: l, out: out, hub: h, metrics: h.metrics,
+		rules: r, space: space, self: self, out: out, hub: h, metrics: h.metrics,
 		alarms:   newWheel(now),
 		conns:    make(map[subject.ConnID]*conn),
 		claims:   make(map[uint64]claim),
 		events:   make(map[uint64]*event),
+		counts:   make(map[uint64]*count),
 		subs:     make(map[uint64]*sub),
 		sessions: make(map[uint64]*session),
 		monitors: make(map[subject.Instance]*monitor),
@@ -120,6 +136,9 @@ func (c *core) HandleWord(w word) {
 	switch w.kind {
 	case saidOpened:
 		c.conns[cn.id] = cn
+		if c.policy.Auth != policy.AuthNeeded {
+			c.challenge(cn)
+		}
 		c.alarms.set(c.now.Add(c.config.PingInterval), alarm{aboutConn, uint64(cn.id)})
 	case saidClosed:
 		c.forget(cn)
@@ -128,7 +147,11 @@ func (c *core) HandleWord(w word) {
 	case saidEnding:
 		c.end(cn, w.err.(*ending))
 	case saidMessage:
-		c.claim(c.message(cn, w.client, w.err), cn, w.taken)
+		num := c.message(cn, w.client, w.err)
+		c.claim(num, cn, w.taken)
+		if num == 0 && w.client.Verb == frame.Auth {
+			c.hub.windows.release(&cn.share)
+		}
 	}
 }
 
@@ -142,20 +165,23 @@ func (c *core) message(cn *conn, m frame.Client, err error) (num uint64) {
 	case err != nil:
 		c.refuse(cn, m, err.Error())
 	case c.draining && asks(m.Verb):
-		c.turnAway(cn, m)
+		c.turnAway(cn, m, goingAway())
+	case m.Verb == frame.Auth:
+		return c.authenticate(cn, m.Body)
+	case c.stranger(cn) && asks(m.Verb):
+		c.metrics.refusedStrangers.Inc()
+		c.turnAway(cn, m, nostr.AuthRequired.Text("this relay serves nobody who has not authenticated"))
 	case m.Verb == frame.Event:
 		return c.ask(cn, m.Body)
 	case m.Verb == frame.Req:
 		return c.subscribe(cn, m.Sub, m.Body)
 	case m.Verb == frame.Close:
 		c.unsubscribe(cn, m.Sub)
+		c.endCount(cn, m.Sub)
+	case m.Verb == frame.Count:
+		return c.enumerate(cn, m.Sub, m.Body)
 	case m.Verb == frame.NegOpen, m.Verb == frame.NegMsg, m.Verb == frame.NegClose:
 		return c.negotiate(cn, m)
-	case m.Verb == frame.Auth:
-		id, _ := frame.EventIDOf(m.Body)
-		c.say(cn, frame.AppendOKText(c.scratch[:0], id, false, nostr.Unsupported.Text("this relay does not authenticate (NIP-42)")))
-	case m.Verb == frame.Count:
-		c.say(cn, frame.AppendClosed(c.scratch[:0], m.Sub, nostr.Unsupported.Text("this relay does not count (NIP-45)")))
 	}
 	return 0
 }
@@ -165,24 +191,6 @@ func (c *core) checkSubID(id frame.SubID) error {
 		return &frame.Error{Prefix: nostr.Invalid, Why: "the subscription id is too long"}
 	}
 	return nil
-}
-
-// refuse answers a message that cannot be understood, as precisely as what can be
-// read of it allows. A REQ that is refused ends the subscription whose id it has.
-func (c *core) refuse(cn *conn, m frame.Client, why string) {
-	c.metrics.refusedMessages.Inc()
-	switch {
-	case m.Sub != "" && m.Verb == frame.Req:
-		c.unsubscribe(cn, m.Sub)
-		c.say(cn, frame.AppendClosed(c.scratch[:0], m.Sub, why))
-	case m.Sub != "" && m.Verb == frame.Count:
-		c.say(cn, frame.AppendClosed(c.scratch[:0], m.Sub, why))
-	case m.Sub != "" && (m.Verb == frame.NegOpen || m.Verb == frame.NegMsg):
-		c.endSession(cn, m.Sub)
-		c.say(cn, frame.AppendNegErr(c.scratch[:0], m.Sub, why))
-	default:
-		c.say(cn, frame.AppendNotice(c.scratch[:0], why))
-	}
 }
 
 // Handle handles what the bus brings.
@@ -198,6 +206,10 @@ func (c *core) Handle(m *relaypb.OutInbox) {
 		c.deliveries(b.Deliveries)
 	case *relaypb.OutInbox_Neg:
 		c.negReply(b.Neg)
+	case *relaypb.OutInbox_Counted:
+		c.counted(b.Counted)
+	case *relaypb.OutInbox_Heard:
+		c.heard(b.Heard)
 	}
 }
 
@@ -215,6 +227,10 @@ func (c *core) Tick(now time.Time) {
 		switch a.about {
 		case aboutEvent:
 			c.checkEvent(a.num)
+		case aboutHearing:
+			c.checkHearing(a.num)
+		case aboutCount:
+			c.checkCount(a.num)
 		case aboutSub:
 			c.checkSub(a.num)
 		case aboutSession:
@@ -281,6 +297,9 @@ func (c *core) forget(cn *conn) {
 	delete(c.conns, cn.id)
 	for _, s := range slices.Clone(cn.subs) {
 		c.drop(s)
+	}
+	for _, n := range slices.Clone(cn.counts) {
+		c.dropCount(n, true)
 	}
 	for _, s := range slices.Clone(cn.sessions) {
 		c.dropSession(s, true)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unique"
 
 	"github.com/cockroachdb/datadriven"
 	"github.com/gobwas/ws"
@@ -17,6 +18,7 @@ import (
 
 	"rhea/proto/frame"
 	"rhea/proto/limits"
+	"rhea/proto/policy"
 	"rhea/proto/relaypb"
 	"rhea/proto/stage"
 	"rhea/proto/subject"
@@ -31,12 +33,16 @@ import (
 //	say a                   (frames, one a line)
 //	stall a / unstall a     the client takes nothing / takes what waits
 //	block a / unblock a     its reader waits for room in the windows / goes on
+//	speaks a                something comes from it
 //	disconnect a
-//	verdict num= id= outcome= text=
-//	part num= worker= index= ids=(1,2) size= as-of= cursor= eose
+//	verdict num= id= outcome= text= key=
+//	part num= worker= index= ids=(1,2) size= as-of= cursor= eose all=
 //	closed num= worker= text=
 //	deliver monitor= number= upto= events=(seq:num+num,…) watching=(…) ended=(…) text=
-//	neg num= message= error=
+//	neg num= turn= message= error= records=
+//	counted num= worker= count= hll
+//	heard num= monitor= watches=
+//	policy auth= mute       connect, needed or required; needed at first
 //	reconnect               the bus was away
 //	tick 2s                 time passes, a tenth of a second after the other
 //	drain, then farewell    the gateway stops
@@ -60,6 +66,7 @@ type bench struct {
 	core    *core
 	config  Config
 	limits  limits.Limits
+	policy  policy.Policy
 	now     time.Time
 	conns   map[string]*conn
 	stalled map[string]bool
@@ -72,7 +79,7 @@ func newBench(t *testing.T) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{t: t, config: DefaultConfig(), limits: limits.Default(), now: time.Unix(1_700_000_000, 0),
+	b := &bench{t: t, config: DefaultConfig(), limits: limits.Default(), policy: policy.Policy{Auth: policy.AuthNeeded}, now: time.Unix(1_700_000_000, 0),
 		conns: make(map[string]*conn), stalled: make(map[string]bool)}
 	b.config.PingInterval = time.Hour
 	h := &hub{
@@ -80,7 +87,7 @@ func newBench(t *testing.T) *bench {
 		metrics: newMetrics(stage.NewMetrics("gateway")), log: slog.New(slog.DiscardHandler),
 		windows: newWindows(maxWindow),
 	}
-	b.core = newCore(space, 0x6a, &b.config, &b.limits, b, h, b.now)
+	b.core = newCore(space, 0x6a, rules{config: &b.config, limits: &b.limits, policy: &b.policy}, b, h, b.now)
 	return b
 }
 
@@ -101,7 +108,7 @@ func (b *bench) command(d *datadriven.TestData) {
 		b.core.HandleRoster(parseView(d))
 	case "connect":
 		b.dialed++
-		cn = &conn{id: subject.MakeConnID(0x6a, b.dialed), socket: socket{hub: b.core.hub}}
+		cn = &conn{id: subject.MakeConnID(0x6a, b.dialed), host: unique.Make("relay.example.org"), socket: socket{hub: b.core.hub}}
 		cn.socket.conn = cn
 		cn.heard.Store(b.now.UnixNano())
 		b.conns[name] = cn
@@ -110,7 +117,7 @@ func (b *bench) command(d *datadriven.TestData) {
 		for line := range strings.Lines(d.Input) {
 			b.say(cn, strings.TrimSpace(line))
 		}
-	case "heard":
+	case "speaks":
 		cn.heard.Store(b.now.UnixNano())
 	case "stall":
 		b.stalled[name] = true
@@ -143,6 +150,9 @@ func (b *bench) command(d *datadriven.TestData) {
 		if d.MaybeScanArgs(b.t, "ping", &ping); ping != "" {
 			b.config.PingInterval, _ = time.ParseDuration(ping)
 		}
+	case "policy":
+		d.MaybeScanArgs(b.t, "auth", (*string)(&b.policy.Auth))
+		b.policy.Mute = d.HasArg("mute")
 	case "block":
 		b.blocked(cn, true)
 	case "unblock":
@@ -308,14 +318,14 @@ func parseAnswer(t *testing.T, d *datadriven.TestData) *relaypb.OutInbox {
 	}
 	switch d.Cmd {
 	case "verdict":
-		v := &relaypb.Verdict{Num: num("num"), Outcome: relaypb.Outcome(relaypb.Outcome_value[text("outcome")]), Text: text("text")}
+		v := &relaypb.Verdict{Key: key(text("key")), Num: num("num"), Outcome: relaypb.Outcome(relaypb.Outcome_value[text("outcome")]), Text: text("text")}
 		if id := text("id"); id != "" {
 			v.Id, _ = hex.DecodeString(strings.Repeat("0", 64-len(id)) + id)
 		}
 		return &relaypb.OutInbox{Body: &relaypb.OutInbox_Verdict{Verdict: v}}
 	case "part":
 		p := &relaypb.Part{Num: num("num"), Worker: uint32(num("worker")), Index: uint32(num("index")), AsOf: num("as-of"),
-			Cursor: []byte(text("cursor")), Eose: d.HasArg("eose")}
+			Cursor: []byte(text("cursor")), Eose: d.HasArg("eose"), Completeness: relaypb.Completeness(relaypb.Completeness_value[text("all")])}
 		for _, id := range list("ids") {
 			p.Events = append(p.Events, fmt.Appendf(nil, `{"id":%s%s}`, id, strings.Repeat("~", int(num("size")))))
 		}
@@ -346,22 +356,59 @@ func parseAnswer(t *testing.T, d *datadriven.TestData) *relaypb.OutInbox {
 		return &relaypb.OutInbox{Body: &relaypb.OutInbox_Deliveries{Deliveries: m}}
 	case "neg":
 		message, _ := hex.DecodeString(text("message"))
-		return &relaypb.OutInbox{Body: &relaypb.OutInbox_Neg{Neg: &relaypb.NegReply{Num: num("num"), Message: message, Error: text("error")}}}
+		return &relaypb.OutInbox{Body: &relaypb.OutInbox_Neg{Neg: &relaypb.NegReply{
+			Num: num("num"), Turn: uint32(num("turn")), Message: message, Error: text("error"), Records: num("records")}}}
+	case "counted":
+		m := &relaypb.Counted{Num: num("num"), Worker: uint32(num("worker")), Count: num("count")}
+		if d.HasArg("hll") {
+			m.Hll = make([]byte, 256)
+		}
+		return &relaypb.OutInbox{Body: &relaypb.OutInbox_Counted{Counted: m}}
+	case "heard":
+		return &relaypb.OutInbox{Body: &relaypb.OutInbox_Heard{Heard: &relaypb.Heard{
+			Num: num("num"), Monitor: uint32(num("monitor")), Watches: num("watches")}}}
 	}
 	d.Fatalf(t, "no such command")
 	return nil
+}
+
+// key returns the public key that a transcript calls by its last digits, nil for "".
+func key(text string) []byte {
+	if text == "" {
+		return nil
+	}
+	b, _ := hex.DecodeString(strings.Repeat("0", 64-len(text)) + text)
+	return b
+}
+
+// keys renders public keys by their last digits.
+func keys(list [][]byte) string {
+	if len(list) == 0 {
+		return ""
+	}
+	var names []string
+	for _, k := range list {
+		names = append(names, strings.TrimLeft(hex.EncodeToString(k), "0"))
+	}
+	return " keys=" + strings.Join(names, "+")
 }
 
 // describe renders a message to the bus.
 func describe(m proto.Message) string {
 	switch m := m.(type) {
 	case *relaypb.IngestInbox:
+		if a := m.GetAuth(); a != nil {
+			return fmt.Sprintf("auth %d challenge=%.8s… host=%s %s", a.Num, a.Challenge, a.Host, a.Event)
+		}
 		e := m.GetEvent()
-		return fmt.Sprintf("event %d %s", e.Num, e.Event)
+		return fmt.Sprintf("event %d%s %s", e.Num, keys(e.Keys), e.Event)
 	case *relaypb.ReqInbox:
 		switch b := m.Body.(type) {
 		case *relaypb.ReqInbox_Query:
-			s := fmt.Sprintf("query %d granted=%d", b.Query.Num, b.Query.Granted)
+			s := fmt.Sprintf("query %d%s granted=%d", b.Query.Num, keys(b.Query.Keys), b.Query.Granted)
+			if b.Query.Count {
+				s = fmt.Sprintf("count %d%s", b.Query.Num, keys(b.Query.Keys))
+			}
 			if len(b.Query.Cursor) > 0 {
 				s += fmt.Sprintf(" cursor=%s as-of=%d", b.Query.Cursor, b.Query.AsOf)
 			}
@@ -374,7 +421,7 @@ func describe(m proto.Message) string {
 	case *relaypb.SubInbox:
 		switch b := m.Body.(type) {
 		case *relaypb.SubInbox_Watch:
-			return fmt.Sprintf("watch %d after=%d %s", b.Watch.Num, b.Watch.After, b.Watch.Filters)
+			return fmt.Sprintf("watch %d%s after=%d %s", b.Watch.Num, keys(b.Watch.Keys), b.Watch.After, b.Watch.Filters)
 		case *relaypb.SubInbox_Unwatch:
 			if b.Unwatch.Below {
 				return fmt.Sprintf("unwatch below %d", b.Unwatch.Num)
@@ -384,9 +431,9 @@ func describe(m proto.Message) string {
 	case *relaypb.NegInbox:
 		switch b := m.Body.(type) {
 		case *relaypb.NegInbox_Open:
-			return fmt.Sprintf("open %d %s %x", b.Open.Num, b.Open.Filter, b.Open.Message)
+			return fmt.Sprintf("open %d%s %s %x", b.Open.Num, keys(b.Open.Keys), b.Open.Filter, b.Open.Message)
 		case *relaypb.NegInbox_Msg:
-			return fmt.Sprintf("msg %d %x", b.Msg.Num, b.Msg.Message)
+			return fmt.Sprintf("msg %d turn=%d %x", b.Msg.Num, b.Msg.Turn, b.Msg.Message)
 		case *relaypb.NegInbox_Close:
 			return fmt.Sprintf("close %d", b.Close.Num)
 		}

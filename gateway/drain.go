@@ -5,7 +5,6 @@ import (
 
 	"github.com/gobwas/ws"
 
-	"rhea/proto/frame"
 	"rhea/proto/nostr"
 )
 
@@ -15,23 +14,8 @@ func goingAway() string { return nostr.Failed.Text("the relay is going away; try
 // Drain has the core refuse whatever clients still ask for. What they end, they end.
 func (c *core) Drain() { c.draining = true }
 
-// turnAway refuses a question that came too late.
-func (c *core) turnAway(cn *conn, m frame.Client) {
-	switch m.Verb {
-	case frame.Event:
-		id, _ := frame.EventIDOf(m.Body)
-		c.say(cn, frame.AppendOKText(c.scratch[:0], id, false, goingAway()))
-	case frame.Req:
-		c.unsubscribe(cn, m.Sub)
-		c.say(cn, frame.AppendClosed(c.scratch[:0], m.Sub, goingAway()))
-	case frame.NegOpen, frame.NegMsg:
-		c.endSession(cn, m.Sub)
-		c.say(cn, frame.AppendNegErr(c.scratch[:0], m.Sub, goingAway()))
-	}
-}
-
-// settled says whether every EVENT and every stored query has its answer.
-func (c *core) settled() bool { return len(c.events)+c.queries == 0 }
+// settled says whether every EVENT, AUTH, COUNT and stored query has its answer.
+func (c *core) settled() bool { return len(c.events)+len(c.counts)+c.queries == 0 }
 
 // Farewell refuses what is unanswered, and closes every connection with 1001.
 func (c *core) Farewell() {
@@ -41,7 +25,15 @@ func (c *core) Farewell() {
 	}
 	slices.Sort(nums)
 	for _, num := range nums {
-		c.answer(num, c.events[num], "", false, goingAway())
+		if e := c.events[num]; e.decided() {
+			c.checkHearing(num)
+		} else {
+			c.answer(num, e, "", false, goingAway())
+		}
+	}
+	for _, n := range c.sortedCounts() {
+		c.dropCount(n, true)
+		c.sayClosed(n.conn, n.id, goingAway())
 	}
 	for _, s := range c.sorted(func(s *sub) bool { return s.query != nil }) {
 		c.closeSub(s, goingAway())

@@ -10,10 +10,12 @@ import (
 	"rhea/proto/subject"
 )
 
-// event is an EVENT without an answer.
+// event is an EVENT or AUTH without an answer.
 type event struct {
 	conn  *conn
 	body  []byte
+	auth  bool
+	hear  *hearing // of an ephemeral event, on a relay that mutes
 	since time.Time
 	again time.Time     // when it is sent again
 	pause time.Duration // between the last time and again
@@ -26,10 +28,15 @@ const resendEvent = 2 * time.Second
 
 // ask passes an EVENT on.
 func (c *core) ask(cn *conn, body []byte) (num uint64) {
-	num = c.number(cn.shard)
-	e := &event{conn: cn, body: body, since: c.now, pause: resendEvent, again: c.now.Add(resendEvent)}
-	c.events[num] = e
 	c.metrics.events.Inc()
+	return c.expect(&event{conn: cn, body: body})
+}
+
+// expect passes an EVENT or AUTH on for the first time.
+func (c *core) expect(e *event) (num uint64) {
+	num = c.number(e.conn.shard)
+	e.since, e.pause, e.again = c.now, resendEvent, c.now.Add(resendEvent)
+	c.events[num] = e
 	c.sendEvent(num, e)
 	c.alarms.set(e.again, alarm{aboutEvent, num})
 	return num
@@ -44,8 +51,15 @@ func (c *core) sendEvent(num uint64, e *event) {
 		c.metrics.resent.Inc()
 	}
 	e.sent = true
+	id := uint64(e.conn.id)
+	if e.auth {
+		c.send(c.space.Ingest(sh), &relaypb.IngestInbox{Body: &relaypb.IngestInbox_Auth{Auth: &relaypb.AuthFrame{
+			Conn: id, Num: num, Event: e.body, Challenge: c.challengeOf(e.conn), Host: e.conn.host.Value(),
+		}}})
+		return
+	}
 	c.send(c.space.Ingest(sh), &relaypb.IngestInbox{Body: &relaypb.IngestInbox_Event{
-		Event: &relaypb.EventFrame{Conn: uint64(e.conn.id), Num: num, Event: e.body},
+		Event: &relaypb.EventFrame{Conn: id, Num: num, Event: e.body, Keys: e.conn.allKeys()},
 	}})
 }
 
@@ -54,7 +68,7 @@ func (c *core) sendEvent(num uint64, e *event) {
 func (c *core) resendEvents(concerned func(subject.Shard) bool) {
 	var nums []uint64
 	for num, e := range c.events {
-		if concerned(e.conn.shard) && !e.conn.gone {
+		if concerned(e.conn.shard) && !e.conn.gone && !e.decided() {
 			nums = append(nums, num)
 		}
 	}
@@ -67,7 +81,7 @@ func (c *core) resendEvents(concerned func(subject.Shard) bool) {
 // checkEvent sends an unanswered EVENT again, or gives it up.
 func (c *core) checkEvent(num uint64) {
 	e := c.events[num]
-	if e == nil {
+	if e == nil || e.decided() {
 		return
 	}
 	end := e.since.Add(c.config.EventTimeout)
@@ -90,7 +104,7 @@ func (c *core) checkEvent(num uint64) {
 	c.alarms.set(next, alarm{aboutEvent, num})
 }
 
-// verdict makes an OK of an answer.
+// verdict makes an OK of an answer to an EVENT or AUTH.
 func (c *core) verdict(v *relaypb.Verdict) {
 	e := c.events[v.Num]
 	if e == nil {
@@ -99,6 +113,9 @@ func (c *core) verdict(v *relaypb.Verdict) {
 	}
 	accepted := v.Outcome == relaypb.Outcome_NEW || v.Outcome == relaypb.Outcome_DUPLICATE || v.Outcome == relaypb.Outcome_EPHEMERAL
 	text := v.Text
+	if e.auth {
+		accepted, text = c.authenticated(e, v)
+	}
 	if !accepted && text == "" {
 		text = nostr.Failed.Text("refused without a reason")
 	}
@@ -106,23 +123,32 @@ func (c *core) verdict(v *relaypb.Verdict) {
 	if len(v.Id) == len(nostr.EventID{}) {
 		id = nostr.EventID(v.Id).String()
 	}
+	if v.Outcome == relaypb.Outcome_EPHEMERAL && c.policy.Mute && !e.auth && !e.decided() {
+		c.awaitWord(v.Num, e, id, text)
+		return
+	}
 	c.answer(v.Num, e, id, accepted, text)
 }
 
-// answer ends an EVENT. An empty id is taken from what the client sent.
+// answer ends an EVENT or AUTH. An empty id is taken from what the client sent.
 func (c *core) answer(num uint64, e *event, id string, accepted bool, text string) {
 	delete(c.events, num)
 	c.giveBack(num)
+	if e.auth {
+		c.hub.windows.release(&e.conn.share)
+	}
 	if e.conn.gone {
 		return
 	}
 	if id == "" {
 		id, _ = frame.EventIDOf(e.body)
 	}
-	if accepted {
+	switch {
+	case e.auth: // counted elsewhere
+	case accepted:
 		c.metrics.accepted.Inc()
-	} else {
+	default:
 		c.metrics.refusedEvents.Inc()
 	}
-	c.say(e.conn, frame.AppendOKText(c.scratch[:0], id, accepted, text))
+	c.sayOK(e.conn, id, accepted, text)
 }

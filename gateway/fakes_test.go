@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"rhea/proto/bus"
+	"rhea/proto/policy"
 	"rhea/proto/relaypb"
 	"rhea/proto/subject"
 )
@@ -23,10 +24,11 @@ import (
 // events, and three small processes on a memory bus that speak the contract. They
 // know kinds and limits, and nothing else of Nostr.
 type world struct {
-	t     *testing.T
-	mem   *bus.Memory
-	space subject.Space
-	log   *slog.Logger
+	t      *testing.T
+	mem    *bus.Memory
+	space  subject.Space
+	log    *slog.Logger
+	policy policy.Policy // of the gateway; AUTH only when needed
 
 	mu     sync.Mutex
 	events []stored
@@ -44,7 +46,9 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &world{t: t, mem: bus.NewMemory(), space: space, log: slog.New(slog.DiscardHandler), news: make(chan struct{}, 1)}
+	p := policy.Default()
+	p.Auth = policy.AuthNeeded
+	return &world{t: t, policy: p, mem: bus.NewMemory(), space: space, log: slog.New(slog.DiscardHandler), news: make(chan struct{}, 1)}
 }
 
 // commit stores an event, and says whether it is new.
@@ -220,6 +224,16 @@ func (w *world) query(queries map[uint64]*fakeQuery, m *relaypb.Query, out *bus.
 	if len(m.Cursor) > 0 {
 		q.asOf = int(m.AsOf)
 		q.at, _ = strconv.Atoi(string(m.Cursor))
+	}
+	if m.Count {
+		n := uint64(0)
+		for _, e := range w.since(0) {
+			if wants(filters, e) {
+				n++
+			}
+		}
+		_ = out.Send(w.space.Out(q.conn.Gateway()), &relaypb.OutInbox{Body: &relaypb.OutInbox_Counted{Counted: &relaypb.Counted{Num: m.Num, Worker: 1, Count: n}}})
+		return
 	}
 	queries[q.num] = q
 }

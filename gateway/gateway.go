@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"net/netip"
 	"sync/atomic"
 	"time"
+	"unique"
 
 	"rhea/proto/bus"
 	"rhea/proto/relaypb"
@@ -73,7 +75,7 @@ func newGateway(cfg Config, env stage.Env) (*gateway, error) {
 	if g.proxies, err = cfg.proxies(); err != nil {
 		return nil, err
 	}
-	info := newInformation(cfg.Relay, env.Limits, env.Version)
+	info := newInformation(&cfg, &env)
 	if g.information, err = info.json(); err != nil {
 		return nil, fmt.Errorf("gateway: relay information: %w", err)
 	}
@@ -99,7 +101,7 @@ func (g *gateway) run(ctx context.Context, r *bus.Roster, listener net.Listener,
 	defer inbox.Close()
 	outbox := g.bus.NewOutbox()
 	l := &loop{
-		core: newCore(g.bus.Space, g.bus.Instance, &g.config, &env.Limits, outbox, g.hub, time.Now()),
+		core: newCore(g.bus.Space, g.bus.Instance, g.rules(&env), outbox, g.hub, time.Now()),
 		hub:  g.hub, inbox: inbox, outbox: outbox, roster: r, changes: r.Changes(),
 		bus: g.bus, reconnects: g.bus.Reconnects(),
 	}
@@ -127,6 +129,13 @@ func (g *gateway) run(ctx context.Context, r *bus.Roster, listener net.Listener,
 	return err
 }
 
+// rules are what the core goes by, with a secret of this run.
+func (g *gateway) rules(env *stage.Env) rules {
+	r := rules{config: &g.config, limits: &env.Limits, policy: &env.Policy}
+	_, _ = rand.Read(r.secret[:]) // it cannot fail
+	return r
+}
+
 // shutdown stops accepting at once, and gives what is under way some patience.
 func shutdown(server *http.Server, patience time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -149,10 +158,10 @@ func (g *gateway) bound(c net.Conn, s http.ConnState) {
 }
 
 // serve starts the reader of a new connection.
-func (g *gateway) serve(nc net.Conn, from netip.Addr, early []byte) {
+func (g *gateway) serve(nc net.Conn, from netip.Addr, host string, early []byte) {
 	g.metrics.opened.Inc()
 	id := subject.MakeConnID(g.bus.Instance, g.counter.Add(1))
-	cn := &conn{id: id, shard: g.bus.Space.ShardOf(id), socket: socket{nc: nc, hub: g.hub}}
+	cn := &conn{id: id, shard: g.bus.Space.ShardOf(id), host: unique.Make(host), socket: socket{nc: nc, hub: g.hub}}
 	cn.socket.conn = cn
 	if tcp, ok := nc.(*net.TCPConn); ok {
 		_ = tcp.SetWriteBuffer(sendBuffer) // it works with any other size as well

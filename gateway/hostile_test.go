@@ -49,8 +49,8 @@ const (
 func TestHostileFrames(t *testing.T) {
 	w := newWorld(t)
 	address, _, _ := w.startGateway(func(_ *Config, l *limits.Limits) { l.MaxMessageLength = 2000 })
-	count := []byte(`["COUNT","x",{}]`)
-	answer := `["CLOSED","x","unsupported: this relay does not count (NIP-45)"]`
+	message := []byte(`["NEG-MSG","x","61"]`)
+	answer := `["NEG-ERR","x","closed: no such session"]`
 	long := bytes.Repeat([]byte("x"), 2001)
 	tooLong := `["NOTICE","invalid: a message has more than 2000 bytes"]`
 	join := func(frames ...[]byte) []byte { return bytes.Join(frames, nil) }
@@ -65,27 +65,27 @@ func TestHostileFrames(t *testing.T) {
 		{"close of one byte", raw(fin|bye, []byte{3}), nil, 1002},
 		{"close with a code that is none", raw(fin|bye, []byte{0, 1}), nil, 1002},
 		{"close with a reason that is not UTF-8", raw(fin|bye, []byte{3, 232, 0xff}), nil, 1002},
-		{"data behind a close", join(raw(fin|bye, nil), raw(fin|textOp, count)), nil, 1000},
-		{"text", join(raw(fin|textOp, count), raw(fin|bye, nil)), []string{answer}, 1000},
-		{"fragments", join(raw(textOp, count[:3]), raw(cont, nil), raw(fin|pingOp, nil), raw(cont, count[3:5]), raw(fin|cont, count[5:]), raw(fin|bye, nil)), []string{answer}, 1000},
+		{"data behind a close", join(raw(fin|bye, nil), raw(fin|textOp, message)), nil, 1000},
+		{"text", join(raw(fin|textOp, message), raw(fin|bye, nil)), []string{answer}, 1000},
+		{"fragments", join(raw(textOp, message[:3]), raw(cont, nil), raw(fin|pingOp, nil), raw(cont, message[3:5]), raw(fin|cont, message[5:]), raw(fin|bye, nil)), []string{answer}, 1000},
 		{"fragments that are too long together", join(raw(textOp, long[:1000]), raw(cont, long[:1001])), []string{tooLong}, 1009},
 		{"too long", raw(fin|textOp, long), []string{tooLong}, 1009},
 		{"a length beyond all bounds", join([]byte{fin | textOp, 0xff, 0x7f, 255, 255, 255, 255, 255, 255, 255}, make([]byte, 100)), []string{tooLong}, 1009},
 		{"a negative length", join([]byte{fin | textOp, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0}, make([]byte, 100)), nil, 1002},
 		{"a length in too many bytes", join([]byte{fin | textOp, 0xfe, 0, 1, 0, 0, 0, 0, 'x'}), nil, 1002},
-		{"exactly as long as allowed", join(raw(fin|textOp, append([]byte(`["COUNT","x",{}]`), bytes.Repeat([]byte(" "), 2000-len(count))...)), raw(fin|bye, nil)), []string{answer}, 1000},
-		{"binary", raw(fin|binOp, count), []string{`["NOTICE","invalid: messages are text, not binary"]`}, 1003},
+		{"exactly as long as allowed", join(raw(fin|textOp, append(bytes.Clone(message), bytes.Repeat([]byte(" "), 2000-len(message))...)), raw(fin|bye, nil)), []string{answer}, 1000},
+		{"binary", raw(fin|binOp, message), []string{`["NOTICE","invalid: messages are text, not binary"]`}, 1003},
 		{"not UTF-8", raw(fin|textOp, []byte{'[', '"', 0xff, '"', ']'}), nil, 1007},
 		{"not UTF-8 across fragments", join(raw(textOp, []byte{0xe2, 0x82}), raw(fin|cont, []byte{0x41})), nil, 1007},
 		{"UTF-8 across fragments", join(raw(textOp, []byte{'[', '"', 0xe2, 0x82}), raw(fin|cont, []byte{0xac, '"', ']'}), raw(fin|bye, nil)), []string{`["NOTICE","unsupported: unknown message"]`}, 1000},
 		{"no mask", []byte{fin | textOp, 1, 'x'}, nil, 1002},
-		{"reserved bit", raw(fin|0x40|textOp, count), nil, 1002},
-		{"reserved opcode", raw(fin|0x3, count), nil, 1002},
+		{"reserved bit", raw(fin|0x40|textOp, message), nil, 1002},
+		{"reserved opcode", raw(fin|0x3, message), nil, 1002},
 		{"reserved control opcode", raw(fin|0xb, nil), nil, 1002},
 		{"a ping in fragments", raw(pingOp, nil), nil, 1002},
 		{"a long ping", raw(fin|pingOp, long[:126]), nil, 1002},
-		{"a continuation of nothing", raw(fin|cont, count), nil, 1002},
-		{"text inside of text", join(raw(textOp, count), raw(fin|textOp, count)), nil, 1002},
+		{"a continuation of nothing", raw(fin|cont, message), nil, 1002},
+		{"text inside of text", join(raw(textOp, message), raw(fin|textOp, message)), nil, 1002},
 		{"pongs that nobody asked for", join(raw(fin|pongOp, nil), raw(fin|pongOp, long[:125]), raw(fin|bye, nil)), nil, 1000},
 		{"nothing", join(raw(fin|textOp, nil), raw(fin|bye, nil)), []string{`["NOTICE","invalid: a message must be one JSON array"]`}, 1000},
 	} {
@@ -143,7 +143,7 @@ func TestFrameStream(t *testing.T) {
 	for i := range 300 {
 		id := fmt.Sprintf("%d-%s", i, strings.Repeat("é", rng.IntN(20)))
 		ids = append(ids, id)
-		message := fmt.Appendf(nil, `["COUNT","%s",{%s}]`, id, strings.Repeat(" ", rng.IntN(1<<rng.IntN(18))))
+		message := fmt.Appendf(nil, `["NEG-MSG","%s",{%s}]`, id, strings.Repeat(" ", rng.IntN(1<<rng.IntN(18))))
 		for op := byte(textOp); ; op = cont {
 			n := rng.IntN(len(message) + 1)
 			if rng.IntN(2) == 0 {
@@ -175,7 +175,7 @@ func TestFrameStream(t *testing.T) {
 		written <- nil
 	}()
 	for _, id := range ids {
-		if got := c.hear(); !strings.HasPrefix(got, `["CLOSED","`+id+`",`) {
+		if got := c.hear(); !strings.HasPrefix(got, `["NEG-ERR","`+id+`",`) {
 			t.Fatalf("heard %s, want an answer to %s", got, id)
 		}
 	}
@@ -196,13 +196,13 @@ func TestPingFlood(t *testing.T) {
 		_, err := flooder.nc.Write(flood)
 		sent <- err
 	}()
-	other.say(`["COUNT","x",{}]`)
+	other.say(`["NEG-MSG","x","61"]`)
 	other.hear()
 	if err := <-sent; err != nil {
 		t.Fatalf("the flood was not taken: %v", err)
 	}
-	flooder.say(`["COUNT","last",{}]`)
-	if got := flooder.hear(); !strings.HasPrefix(got, `["CLOSED","last"`) {
+	flooder.say(`["NEG-MSG","last","61"]`)
+	if got := flooder.hear(); !strings.HasPrefix(got, `["NEG-ERR","last"`) {
 		t.Fatal(got)
 	}
 	if n := m.Snapshot()["disconnects.slow"]; n != 0 {
@@ -301,7 +301,7 @@ func TestFullWindow(t *testing.T) {
 		}
 	}()
 	waitAtLeast(t, m, "window_bytes", maxShare-200_000)
-	other.say(`["COUNT","x",{}]`)
+	other.say(`["NEG-MSG","x","61"]`)
 	other.hear()
 	if used := m.Snapshot()["window_bytes"]; used > maxShare {
 		t.Errorf("one connection has %v bytes in the window", used)

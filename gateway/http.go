@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gobwas/ws"
 )
@@ -63,6 +64,18 @@ func asksForWebSocket(r *http.Request) bool {
 	return false
 }
 
+// maxHost is the longest Host that is worth keeping: a name of DNS and a port.
+const maxHost = 255 + len(":65535")
+
+// hostOf returns the host that a client has connected to, for it to name it in an
+// AUTH.
+func hostOf(r *http.Request) string {
+	if len(r.Host) > maxHost || !utf8.ValidString(r.Host) {
+		return ""
+	}
+	return strings.ToLower(r.Host)
+}
+
 // upgrade makes a WebSocket of the request's connection and hands it to its
 // reader; the HTTP server's goroutine and buffers go free.
 func (g *gateway) upgrade(w http.ResponseWriter, r *http.Request) {
@@ -90,5 +103,5 @@ func (g *gateway) upgrade(w http.ResponseWriter, r *http.Request) {
 	if n := rw.Reader.Buffered(); n > 0 {
 		early, _ = rw.Reader.Peek(n) // they are there
 	}
-	g.serve(nc, from, early)
+	g.serve(nc, from, hostOf(r), early)
 }

@@ -15,6 +15,8 @@ import (
 	"github.com/gobwas/ws"
 
 	"rhea/proto/limits"
+	"rhea/proto/policy"
+	"rhea/proto/stage"
 )
 
 // TestHTTP runs the transcripts in testdata/http: a request's first line and
@@ -59,7 +61,8 @@ func TestHTTP(t *testing.T) {
 func TestInformationIsTheEnforced(t *testing.T) {
 	l := limits.Limits{MaxMessageLength: 1, MaxSubscriptions: 2, MaxLimit: 3, DefaultLimit: 4, MaxSubIDLength: 5,
 		MaxEventTags: 6, MaxContentLength: 7, CreatedAtLowerLimit: 8, CreatedAtUpperLimit: 9}
-	b, err := newInformation(DefaultRelay(), l, "v1").json()
+	c := DefaultConfig()
+	b, err := newInformation(&c, &stage.Env{Limits: l, Policy: policy.Policy{MinPoW: 10, Auth: policy.AuthRequired}}).json()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +71,7 @@ func TestInformationIsTheEnforced(t *testing.T) {
 		t.Fatal(err)
 	}
 	for key, want := range map[string]float64{"max_message_length": 1, "max_subscriptions": 2, "max_limit": 3, "default_limit": 4,
-		"max_subid_length": 5, "max_event_tags": 6, "max_content_length": 7, "created_at_lower_limit": 8, "created_at_upper_limit": 9} {
+		"max_subid_length": 5, "max_event_tags": 6, "max_content_length": 7, "min_pow_difficulty": 10, "created_at_lower_limit": 8, "created_at_upper_limit": 9} {
 		if got.Limitation[key] != want {
 			t.Errorf("%s is %v, want %v", key, got.Limitation[key], want)
 		}
@@ -173,6 +176,6 @@ func TestRefusedConnections(t *testing.T) {
 	first.nc.Close()
 	waitFor(t, m, "conns", 1)
 	again := dial(t, address)
-	again.say(`["COUNT","x",{}]`)
+	again.say(`["NEG-MSG","x","61"]`)
 	again.hear()
 }

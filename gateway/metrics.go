@@ -15,12 +15,14 @@ type metrics struct {
 
 	bytesIn, bytesOut, messages                *stage.Counter
 	events, accepted, refusedEvents            *stage.Counter
+	auths, authenticated, counts               *stage.Counter
 	queries, stored, delivered, repeated, late *stage.Counter
 
 	resent, resumed, rewatched, gaps, timeouts, sendFailures *stage.Counter
 
 	slow, silent                                            *stage.Counter
 	refusedFrames, refusedMessages, refusedSubs, closedSubs *stage.Counter
+	refusedStrangers                                        *stage.Counter
 	refusedFull, refusedAddress, refusedUpgrades, opened    *stage.Counter
 }
 
@@ -29,8 +31,8 @@ func newMetrics(m *stage.Metrics) *metrics {
 		set:      m,
 		conns:    m.Gauge("conns", "Open connections."),
 		subs:     m.Gauge("subs", "Open subscriptions."),
-		pending:  m.Gauge("pending_events", "EVENTs without an answer."),
-		window:   m.Gauge("window_bytes", "Bytes of EVENTs, REQs and NEGs without an answer."),
+		pending:  m.Gauge("pending_events", "EVENTs and AUTHs without an answer."),
+		window:   m.Gauge("window_bytes", "Bytes of messages without an answer."),
 		monitors: m.Gauge("monitors", "Monitors that watch for this gateway."),
 
 		opened:        m.Counter("opened", "Connections opened."),
@@ -40,28 +42,32 @@ func newMetrics(m *stage.Metrics) *metrics {
 		events:        m.Counter("events", "EVENTs passed on."),
 		accepted:      m.Counter("events_accepted", "EVENTs answered OK true."),
 		refusedEvents: m.Counter("events_refused", "EVENTs answered OK false."),
+		auths:         m.Counter("auths", "AUTHs passed on."),
+		authenticated: m.Counter("authenticated", "Public keys that clients have authenticated."),
+		counts:        m.Counter("counts", "COUNTs passed on."),
 		queries:       m.Counter("queries", "REQs passed on."),
 		stored:        m.Counter("stored_events", "Stored events sent to clients."),
 		delivered:     m.Counter("deliveries", "Live events sent to clients."),
 		repeated:      m.Counter("deliveries_repeated", "Live events dropped because the subscription had passed them."),
 		late:          m.Counter("answers_late", "Answers that nobody waited for."),
 
-		resent:       m.Counter("events_resent", "EVENTs sent again to an ingester."),
-		resumed:      m.Counter("queries_resumed", "Queries sent again to a reqworker."),
+		resent:       m.Counter("events_resent", "EVENTs and AUTHs sent again to an ingester."),
+		resumed:      m.Counter("queries_resumed", "REQs and COUNTs sent again to a reqworker."),
 		rewatched:    m.Counter("watches_again", "Watches sent again to a monitor."),
 		gaps:         m.Counter("gaps", "Holes in what reqworkers and monitors sent."),
 		timeouts:     m.Counter("timeouts", "Questions of clients given up with error:."),
 		sendFailures: m.Counter("send_failures", "Messages that the bus did not take."),
 
-		slow:            m.Counter("disconnects", "Connections cut.", "reason", "slow"),
-		silent:          m.Counter("disconnects", "Connections cut.", "reason", "silent"),
-		refusedFrames:   m.Counter("disconnects", "Connections cut.", "reason", "protocol"),
-		refusedMessages: m.Counter("refused", "Requests refused.", "reason", "malformed"),
-		refusedSubs:     m.Counter("refused", "Requests refused.", "reason", "subscriptions"),
-		closedSubs:      m.Counter("closed", "Subscriptions closed by the relay."),
-		refusedFull:     m.Counter("refused", "Requests refused.", "reason", "connections"),
-		refusedAddress:  m.Counter("refused", "Requests refused.", "reason", "address"),
-		refusedUpgrades: m.Counter("refused", "Requests refused.", "reason", "handshake"),
+		slow:             m.Counter("disconnects", "Connections cut.", "reason", "slow"),
+		silent:           m.Counter("disconnects", "Connections cut.", "reason", "silent"),
+		refusedFrames:    m.Counter("disconnects", "Connections cut.", "reason", "protocol"),
+		refusedMessages:  m.Counter("refused", "Requests refused.", "reason", "malformed"),
+		refusedSubs:      m.Counter("refused", "Requests refused.", "reason", "subscriptions"),
+		closedSubs:       m.Counter("closed", "Subscriptions closed by the relay."),
+		refusedStrangers: m.Counter("refused", "Requests refused.", "reason", "auth"),
+		refusedFull:      m.Counter("refused", "Requests refused.", "reason", "connections"),
+		refusedAddress:   m.Counter("refused", "Requests refused.", "reason", "address"),
+		refusedUpgrades:  m.Counter("refused", "Requests refused.", "reason", "handshake"),
 	}
 }
 

@@ -3,6 +3,7 @@ package gateway
 import (
 	"encoding/hex"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -20,7 +21,8 @@ type session struct {
 	id      frame.SubID
 	num     uint64
 	opening *relaypb.NegOpen // until it is sent
-	waiting bool             // for a reply
+	turn    uint32           // of the last message
+	waiting bool             // for the reply to it
 	since   time.Time
 }
 
@@ -37,7 +39,7 @@ func (c *core) negotiate(cn *conn, m frame.Client) (num uint64) {
 	case m.Verb == frame.NegClose:
 		c.endSession(cn, m.Sub)
 	case i < 0:
-		c.say(cn, frame.AppendNegErr(c.scratch[:0], m.Sub, nostr.Closed.Text("no such session")))
+		c.sayNegErr(cn, m.Sub, nostr.Closed.Text("no such session"))
 	default:
 		return c.continueSession(cn.sessions[i], m.Body)
 	}
@@ -48,16 +50,16 @@ func (c *core) openSession(cn *conn, m frame.Client) (num uint64) {
 	c.endSession(cn, m.Sub)
 	filter, message, err := parseNegOpen(m.Body)
 	if err != nil {
-		c.say(cn, frame.AppendNegErr(c.scratch[:0], m.Sub, nostr.Invalid.Text(err.Error())))
+		c.sayNegErr(cn, m.Sub, nostr.Invalid.Text(err.Error()))
 		return 0
 	}
 	if len(cn.sessions) >= c.config.MaxNegotiations {
 		c.metrics.refusedSubs.Inc()
-		c.say(cn, frame.AppendNegErr(c.scratch[:0], m.Sub, nostr.Blocked.Text("too many sessions")))
+		c.sayNegErr(cn, m.Sub, nostr.Blocked.Text("too many sessions"))
 		return 0
 	}
 	s := &session{conn: cn, id: m.Sub, num: c.number(cn.shard), waiting: true, since: c.now}
-	s.opening = &relaypb.NegOpen{Conn: uint64(cn.id), Num: s.num, Filter: filter, Message: message}
+	s.opening = &relaypb.NegOpen{Conn: uint64(cn.id), Num: s.num, Filter: filter, Message: message, Keys: cn.allKeys()}
 	cn.sessions = append(cn.sessions, s)
 	c.sessions[s.num] = s
 	c.sendOpen(s)
@@ -86,24 +88,31 @@ func (c *core) continueSession(s *session, body []byte) (num uint64) {
 		c.failSession(s, nostr.Invalid.Text(err.Error()))
 		return 0
 	}
+	s.turn++
 	s.waiting, s.since = true, c.now
 	c.sendNeg(s, &relaypb.NegInbox{Body: &relaypb.NegInbox_Msg{
-		Msg: &relaypb.NegMsg{Conn: uint64(s.conn.id), Num: s.num, Message: message},
+		Msg: &relaypb.NegMsg{Conn: uint64(s.conn.id), Num: s.num, Message: message, Turn: s.turn},
 	}})
 	return s.num
 }
 
-// negReply passes on an answer.
+// negReply passes on the answer to the session's last message, or an error, which
+// ends the session at any time.
 func (c *core) negReply(r *relaypb.NegReply) {
 	c.giveBack(r.Num)
 	s := c.sessions[r.Num]
-	if s == nil || s.opening != nil || r.Error == "" && !s.waiting {
+	if s == nil || s.opening != nil || r.Error == "" && (!s.waiting || r.Turn != s.turn) {
 		c.metrics.late.Inc()
 		return
 	}
 	if r.Error != "" {
 		c.dropSession(s, false)
-		c.say(s.conn, frame.AppendNegErr(c.scratch[:0], s.id, r.Error))
+		c.prompt(s.conn, r.Error)
+		if most := min(r.Records, math.MaxInt); most > 0 {
+			c.say(s.conn, frame.AppendNegErrMax(c.scratch[:0], s.id, r.Error, int(most)))
+		} else {
+			c.say(s.conn, frame.AppendNegErr(c.scratch[:0], s.id, r.Error))
+		}
 		return
 	}
 	s.waiting = false
@@ -150,7 +159,7 @@ func (c *core) moveSessions(changed []bool) {
 // failSession ends a session and tells the client why.
 func (c *core) failSession(s *session, text string) {
 	c.dropSession(s, true)
-	c.say(s.conn, frame.AppendNegErr(c.scratch[:0], s.id, text))
+	c.sayNegErr(s.conn, s.id, text)
 }
 
 // endSession ends a session in silence; one that does not exist, too.

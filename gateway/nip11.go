@@ -2,26 +2,33 @@ package gateway
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 
-	"rhea/proto/limits"
+	"rhea/proto/nostr"
+	"rhea/proto/policy"
+	"rhea/proto/stage"
 )
 
 // informationType is the media type of a relay information document (NIP-11).
 const informationType = "application/nostr+json"
 
-// information is a relay information document.
+// information is a relay information document. What it has no field for (fees,
+// payments, posting policies) nothing here can be configured to do.
 type information struct {
-	Name          string     `json:"name,omitempty"`
-	Description   string     `json:"description,omitempty"`
-	Icon          string     `json:"icon,omitempty"`
-	Pubkey        string     `json:"pubkey,omitempty"`
-	Contact       string     `json:"contact,omitempty"`
-	SupportedNIPs []int      `json:"supported_nips"`
-	Software      string     `json:"software,omitempty"`
-	Version       string     `json:"version,omitempty"`
-	Limitation    limitation `json:"limitation"`
+	Name           string     `json:"name,omitempty"`
+	Description    string     `json:"description,omitempty"`
+	Banner         string     `json:"banner,omitempty"`
+	Icon           string     `json:"icon,omitempty"`
+	Pubkey         string     `json:"pubkey,omitempty"`
+	Self           string     `json:"self,omitempty"`
+	Contact        string     `json:"contact,omitempty"`
+	SupportedNIPs  []int      `json:"supported_nips"`
+	Software       string     `json:"software,omitempty"`
+	Version        string     `json:"version,omitempty"`
+	TermsOfService string     `json:"terms_of_service,omitempty"`
+	Limitation     limitation `json:"limitation"`
 }
 
 type limitation struct {
@@ -32,6 +39,7 @@ type limitation struct {
 	MaxSubIDLength      int   `json:"max_subid_length"`
 	MaxEventTags        int   `json:"max_event_tags"`
 	MaxContentLength    int   `json:"max_content_length,omitempty"`
+	MinPoWDifficulty    int   `json:"min_pow_difficulty"`
 	CreatedAtLowerLimit int64 `json:"created_at_lower_limit,omitempty"`
 	CreatedAtUpperLimit int64 `json:"created_at_upper_limit,omitempty"`
 	AuthRequired        bool  `json:"auth_required"`
@@ -40,18 +48,49 @@ type limitation struct {
 }
 
 // newInformation says what is true by configuration, and nothing that is not
-// enforced somewhere: a limit that is off is left out.
-func newInformation(r Relay, l limits.Limits, version string) information {
+// enforced somewhere: a limit that is off is left out, where 0 would not say so.
+// Writes are restricted by a difficulty, which NIP-11 counts, and not by AUTH, which
+// any key can pass.
+func newInformation(c *Config, env *stage.Env) information {
+	r, l, p := &c.Relay, &env.Limits, &env.Policy
 	return information{
-		Name: r.Name, Description: r.Description, Icon: r.Icon, Pubkey: r.Pubkey, Contact: r.Contact,
-		SupportedNIPs: []int{1, 11}, Software: r.Software, Version: version,
+		Name: r.Name, Description: r.Description, Banner: r.Banner, Icon: r.Icon, Pubkey: r.Pubkey, Self: r.Self, Contact: r.Contact,
+		SupportedNIPs: supportedNIPs(c, p), Software: r.Software, Version: env.Version, TermsOfService: r.TermsOfService,
 		Limitation: limitation{
 			MaxMessageLength: l.MaxMessageLength, MaxSubscriptions: l.MaxSubscriptions,
 			MaxLimit: l.MaxLimit, DefaultLimit: l.DefaultLimit, MaxSubIDLength: l.MaxSubIDLength,
-			MaxEventTags: l.MaxEventTags, MaxContentLength: l.MaxContentLength,
+			MaxEventTags: l.MaxEventTags, MaxContentLength: l.MaxContentLength, MinPoWDifficulty: p.MinPoW,
 			CreatedAtLowerLimit: l.CreatedAtLowerLimit, CreatedAtUpperLimit: l.CreatedAtUpperLimit,
+			AuthRequired: p.Auth == policy.AuthRequired, RestrictedWrites: p.MinPoW > 0,
 		},
 	}
+}
+
+// The kinds of messages for somebody, by the NIP that keeps them from others.
+const (
+	kindDM       nostr.Kind = 4    // NIP-04
+	kindGiftWrap nostr.Kind = 1059 // NIP-17, NIP-59
+)
+
+// supportedNIPs lists those that ask something of a relay, ascending, as far as the
+// configuration leaves them in force.
+func supportedNIPs(c *Config, p *policy.Policy) []int {
+	list := []int{1, 9, 11, 40, 42, 45, 62, 65, 67, 70}
+	access := p.Access(nil)
+	if access.IsPrivate(kindDM) {
+		list = append(list, 4)
+	}
+	if access.IsPrivate(kindGiftWrap) {
+		list = append(list, 17, 59)
+	}
+	if p.MinPoW > 0 || len(p.KindPoW) > 0 {
+		list = append(list, 13)
+	}
+	if c.MaxNegotiations > 0 {
+		list = append(list, 77)
+	}
+	slices.Sort(list)
+	return list
 }
 
 func (i information) json() ([]byte, error) { return json.MarshalIndent(i, "", "  ") }

@@ -17,6 +17,7 @@ type query struct {
 	next   uint32           // the index of the part to come
 	cursor []byte
 	asOf   uint64
+	keys   [][]byte // that the connection had when the query began
 
 	granted  int // bytes of events, under this number
 	received int
@@ -35,7 +36,7 @@ const resumeQuery = 3 * time.Second
 
 // begin asks for the stored events of a new subscription.
 func (c *core) begin(s *sub) {
-	s.query = &query{progress: c.now, asked: c.now}
+	s.query = &query{progress: c.now, asked: c.now, keys: s.conn.allKeys()}
 	c.queries++
 	c.launch(s)
 	c.watchOver(s)
@@ -49,7 +50,7 @@ func (c *core) launch(s *sub) {
 	if c.who.owner(subject.Reqworker, sh) != 0 && c.grant(s) {
 		q.sent, q.asked = true, c.now
 		c.send(c.space.Req(sh), &relaypb.ReqInbox{Body: &relaypb.ReqInbox_Query{Query: &relaypb.Query{
-			Conn: uint64(s.conn.id), Num: s.num, Filters: s.filters, Granted: uint64(q.granted), Cursor: q.cursor, AsOf: q.asOf,
+			Conn: uint64(s.conn.id), Num: s.num, Filters: s.filters, Granted: uint64(q.granted), Cursor: q.cursor, AsOf: q.asOf, Keys: q.keys,
 		}}})
 	}
 }
@@ -132,7 +133,7 @@ func (c *core) part(p *relaypb.Part) {
 	c.touch(s.conn)
 	c.settle(s, q.granted, q.received+bytes)
 	if p.Eose {
-		c.eose(s)
+		c.eose(s, p.Completeness)
 		return
 	}
 	if q.granted-q.received < queryStep/2 && !q.starved {
@@ -141,9 +142,17 @@ func (c *core) part(p *relaypb.Part) {
 	c.fund(s.conn)
 }
 
-// eose ends the stored part: the monitor has the subscription from here on.
-func (c *core) eose(s *sub) {
-	c.say(s.conn, frame.AppendEOSE(c.scratch[:0], s.id))
+// eose ends the stored part, and says whether it was all that is stored when that
+// is known (NIP-67): the monitor has the subscription from here on.
+func (c *core) eose(s *sub, all relaypb.Completeness) {
+	switch all {
+	case relaypb.Completeness_FINISH:
+		c.say(s.conn, frame.AppendEOSE(c.scratch[:0], s.id, "finish"))
+	case relaypb.Completeness_MORE:
+		c.say(s.conn, frame.AppendEOSE(c.scratch[:0], s.id, "more"))
+	default:
+		c.say(s.conn, frame.AppendEOSE(c.scratch[:0], s.id))
+	}
 	asOf := s.query.asOf
 	s.query.sent = false // it has ended there
 	c.stop(s)

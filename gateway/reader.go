@@ -205,8 +205,12 @@ func (r *reader) text(b []byte) error {
 	c, err := frame.ParseClient(b)
 	taken := weigh(c, err)
 	if taken > 0 {
+		taken += int(r.s.toll.Load())
 		if !r.s.hub.windows.take(&r.s.share, taken) {
 			return errOver
+		}
+		if c.Verb == frame.Auth {
+			r.s.hub.windows.hold(&r.s.share)
 		}
 		r.s.heard.Store(r.s.hub.tick.Load()) // what came meanwhile is unread
 	}

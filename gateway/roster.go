@@ -19,8 +19,10 @@ type view interface {
 type roster struct {
 	view   view // nil at first
 	owners map[subject.Stage][]subject.Instance
-	writer subject.Instance
-	store  store
+	// monitors own all shards between them; nil while a shard has none.
+	monitors []subject.Instance
+	writer   subject.Instance
+	store    store
 }
 
 // store is what a writer has said last of the store that it serves.
@@ -77,6 +79,12 @@ func (r *roster) update(v view) map[subject.Stage][]bool {
 			changed[st][sh] = true
 		}
 	}
+	if changed[subject.Monitor] != nil {
+		r.monitors = slices.Compact(slices.Sorted(slices.Values(r.owners[subject.Monitor])))
+		if r.monitors[0] == 0 {
+			r.monitors = nil
+		}
+	}
 	return changed
 }
 
@@ -109,6 +117,7 @@ func (c *core) HandleRoster(v view) {
 				c.launch(s)
 			}
 		}
+		c.resendCounts(func(sh subject.Shard) bool { return moved[sh] })
 	}
 	if moved := changed[subject.Monitor]; moved != nil {
 		c.rewatchAll(func(sh subject.Shard) bool { return moved[sh] })
@@ -131,6 +140,7 @@ func (c *core) Reconnected() {
 	for _, s := range c.sorted(func(s *sub) bool { return s.query != nil && s.query.sent }) {
 		c.resume(s)
 	}
+	c.resendCounts(every)
 	c.rewatchAll(every)
 }
 

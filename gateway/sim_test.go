@@ -16,6 +16,7 @@ import (
 
 	"rhea/proto/frame"
 	"rhea/proto/limits"
+	"rhea/proto/policy"
 	"rhea/proto/relaypb"
 	"rhea/proto/stage"
 	"rhea/proto/subject"
@@ -103,7 +104,7 @@ func newSim(t *testing.T, seed uint64) *sim {
 	cfg.PingInterval = time.Hour
 	h := newTestHub(lim.MaxMessageLength)
 	h.log, h.metrics, h.maxOutbound = slog.New(slog.DiscardHandler), newMetrics(stage.NewMetrics("gateway")), int(cfg.MaxOutbound)
-	s.core = newCore(space, 0x6a, &cfg, &lim, s, h, s.now)
+	s.core = newCore(space, 0x6a, rules{config: &cfg, limits: &lim, policy: &policy.Policy{Auth: policy.AuthNeeded}}, s, h, s.now)
 	s.newWorker()
 	s.newMonitor()
 	s.roster()

@@ -32,12 +32,8 @@ type sub struct {
 // subscribe opens a subscription, in place of the one that has the same id.
 func (c *core) subscribe(cn *conn, id frame.SubID, filters []byte) (num uint64) {
 	c.unsubscribe(cn, id)
-	if len(cn.subs) >= c.limits.MaxSubscriptions {
-		c.refuseSub(cn, id, fmt.Sprintf("too many subscriptions: %d are open", len(cn.subs)))
-		return 0
-	}
-	if cn.filters+len(filters) > int(c.config.MaxSubscribeSize) {
-		c.refuseSub(cn, id, fmt.Sprintf("the filters of all subscriptions have more than %d bytes", c.config.MaxSubscribeSize))
+	if why := c.full(cn, len(filters)); why != "" {
+		c.refuseSub(cn, id, why)
 		return 0
 	}
 	s := &sub{conn: cn, filters: filters}
@@ -52,6 +48,18 @@ func (c *core) subscribe(cn *conn, id frame.SubID, filters []byte) (num uint64) 
 	return s.num
 }
 
+// full says why a connection may not ask for more with filters of so many bytes, ""
+// if it may. COUNTs that run are counted with its subscriptions.
+func (c *core) full(cn *conn, filters int) string {
+	switch n := len(cn.subs) + len(cn.counts); {
+	case n >= c.limits.MaxSubscriptions:
+		return fmt.Sprintf("too many subscriptions: %d are open", n)
+	case cn.filters+filters > int(c.config.MaxSubscribeSize):
+		return fmt.Sprintf("the filters of all subscriptions have more than %d bytes", c.config.MaxSubscribeSize)
+	}
+	return ""
+}
+
 // shareText returns id as a part of prefix when it stands there unescaped: there
 // are a great many subscriptions, and most have nothing to do.
 func shareText(prefix string, id frame.SubID) frame.SubID {
@@ -63,7 +71,7 @@ func shareText(prefix string, id frame.SubID) frame.SubID {
 
 func (c *core) refuseSub(cn *conn, id frame.SubID, why string) {
 	c.metrics.refusedSubs.Inc()
-	c.say(cn, frame.AppendClosed(c.scratch[:0], id, nostr.Blocked.Text(why)))
+	c.sayClosed(cn, id, nostr.Blocked.Text(why))
 }
 
 // unsubscribe ends a subscription in silence; one that does not exist, too.
@@ -81,7 +89,7 @@ func (c *core) closeSub(s *sub, text string) {
 	cn, id := s.conn, s.id
 	c.drop(s)
 	c.metrics.closedSubs.Inc()
-	c.say(cn, frame.AppendClosed(c.scratch[:0], id, text))
+	c.sayClosed(cn, id, text)
 }
 
 // drop forgets a subscription and stops whoever works for it.
@@ -114,16 +122,21 @@ func (c *core) checkSub(num uint64) {
 	}
 }
 
-// closed passes on a reqworker's refusal.
+// closed passes on a reqworker's refusal of a REQ or COUNT.
 func (c *core) closed(m *relaypb.Closed) {
 	c.giveBack(m.Num)
-	s := c.answered(m.Num, m.Worker)
-	if s == nil {
-		return
-	}
 	text := m.Text
 	if text == "" {
 		text = nostr.Failed.Text("closed without a reason")
+	}
+	if n := c.counts[m.Num]; n != nil {
+		c.dropCount(n, false)
+		c.sayClosed(n.conn, n.id, text)
+		return
+	}
+	s := c.answered(m.Num, m.Worker)
+	if s == nil {
+		return
 	}
 	s.query.sent = false // it has ended there: there is nothing to stop
 	c.closeSub(s, text)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"rhea/proto/nostr"
 	"rhea/proto/relaypb"
 	"rhea/proto/subject"
 )
@@ -13,7 +14,7 @@ const (
 	// watchWindow bounds the bytes of watches that monitors have not confirmed, so
 	// that registering everything again does not flood them.
 	watchWindow = 4 << 20
-	watchCost   = 64 // of a watch, beside its filters
+	watchCost   = 64 // of a watch, beside its filters and keys
 	// A watch that is not confirmed is sent again after resendWatch, then after
 	// twice as long, and so on up to maxResendWatch. It keeps its number, which
 	// leaves a monitor that is still catching it up where it is.
@@ -55,7 +56,7 @@ func (c *core) pumpWatches() {
 		s := c.subs[c.toWatch[0]]
 		if s != nil && s.query == nil && s.monitor == 0 {
 			owner := c.who.owner(subject.Monitor, s.conn.shard)
-			if owner != 0 && !c.watching.Take(watchCost+len(s.filters)) {
+			if owner != 0 && !c.watching.Take(s.cost()) {
 				return
 			}
 			if owner != 0 { // else the next change of the roster registers it
@@ -75,7 +76,7 @@ func (c *core) register(s *sub, owner subject.Instance) {
 
 func (c *core) sendWatch(s *sub) {
 	c.send(c.space.Sub(s.conn.shard), &relaypb.SubInbox{Body: &relaypb.SubInbox_Watch{Watch: &relaypb.Watch{
-		Conn: uint64(s.conn.id), Num: s.num, After: uint64(s.seen), Filters: s.filters,
+		Conn: uint64(s.conn.id), Num: s.num, After: uint64(s.seen), Filters: s.filters, Keys: s.conn.allKeys(),
 	}}})
 	c.alarms.set(c.now.Add(s.pause), alarm{aboutSub, s.num})
 }
@@ -106,7 +107,7 @@ func (c *core) release(s *sub) {
 	case s.confirmed:
 		c.monitors[s.monitor].live--
 	default:
-		c.watching.Give(watchCost + len(s.filters))
+		c.watching.Give(s.cost())
 	}
 	s.monitor, s.confirmed = 0, false
 }
@@ -120,12 +121,23 @@ func (c *core) sendUnwatch(sh subject.Shard, num uint64, below bool) {
 	}})
 }
 
-// rewatch registers a subscription again, from where it has been served to, under
-// a new number: what still comes for the old one is for nobody.
-func (c *core) rewatch(s *sub) {
+// cost is what a watch takes of the window, for as long as its connection has the
+// same keys.
+func (s *sub) cost() int {
+	return watchCost + len(s.filters) + len(s.conn.keys)*len(nostr.PubKey{})
+}
+
+// pass notes how far a subscription has been served.
+func (c *core) pass(s *sub) {
 	if s.confirmed {
 		s.seen = max(s.seen, c.monitors[s.monitor].upto)
 	}
+}
+
+// rewatch registers a subscription again, from where it has been served to, under
+// a new number: what still comes for the old one is for nobody.
+func (c *core) rewatch(s *sub) {
+	c.pass(s)
 	c.metrics.rewatched.Inc()
 	c.release(s)
 	delete(c.subs, s.num)
@@ -194,7 +206,7 @@ func (c *core) deliveries(d *relaypb.Deliveries) {
 		if s := c.subs[num]; s != nil && s.monitor == i && !s.confirmed {
 			s.confirmed = true
 			m.live++
-			c.watching.Give(watchCost + len(s.filters))
+			c.watching.Give(s.cost())
 		}
 	}
 	for _, e := range d.Ended {

@@ -33,7 +33,7 @@ func (w *world) startGateway(change func(*Config, *limits.Limits)) (address stri
 	ended := make(chan error, 1)
 	m = stage.NewMetrics("gateway")
 	go func() {
-		ended <- Run(ctx, cfg, stage.Env{Bus: w.mem.Join(w.space, w.log), Log: w.log, Metrics: m, Limits: lim, Version: "test"})
+		ended <- Run(ctx, cfg, stage.Env{Bus: w.mem.Join(w.space, w.log), Log: w.log, Metrics: m, Limits: lim, Policy: w.policy, Version: "test"})
 	}()
 	stopped := false
 	stop = func() {
@@ -162,14 +162,10 @@ func TestEndToEnd(t *testing.T) {
 	b.want(`["CLOSED","bad","invalid: not a filter"]`)
 	b.say(`["REQ","x"]`)
 	b.want(`["CLOSED","x","invalid: REQ: too few elements"]`)
-	b.say(`["COUNT","x",{}]`)
-	if got := b.hear(); !strings.HasPrefix(got, `["CLOSED","x","unsupported: `) {
-		t.Fatal(got)
-	}
-	b.say(`["AUTH",%s]`, testEvent(5, 22242, ""))
-	if got := b.hear(); !strings.HasPrefix(got, fmt.Sprintf(`["OK","%064x",false,"unsupported: `, 5)) {
-		t.Fatal(got)
-	}
+	b.say(`["COUNT","sub",{"kinds":[1],"limit":1},{"kinds":[7]}]`)
+	b.want(`["COUNT","sub",{"count":4}]`)
+	b.say(`["COUNT","bad",nonsense]`)
+	b.want(`["CLOSED","bad","invalid: not a filter"]`)
 	stop()
 	_, _, err := wsutil.ReadServerData(b)
 	if closed, ok := err.(wsutil.ClosedError); !ok || closed.Code != ws.StatusGoingAway {

@@ -22,6 +22,7 @@ type share struct {
 	window  bus.Window
 	blocked *blocked // its reader, when that waits
 	closed  bool
+	held    bool // nothing is let through
 }
 
 type blocked struct {
@@ -64,7 +65,7 @@ func (w *windows) blocks(s *share) bool {
 // admit takes b's bytes from both windows, or puts s into the queue when only the
 // whole window is full.
 func (w *windows) admit(s *share, b *blocked) bool {
-	if !s.window.Take(b.bytes) {
+	if s.held || !s.window.Take(b.bytes) {
 		return false
 	}
 	if (len(w.queue) > 0 && !b.queued) || !w.whole.Take(b.bytes) {
@@ -84,6 +85,24 @@ func (w *windows) give(s *share, n int) {
 	defer w.mu.Unlock()
 	s.window.Give(n)
 	w.whole.Give(n)
+	if b := s.blocked; b != nil && !b.queued {
+		w.retry(s)
+	}
+	w.pump()
+}
+
+// hold keeps a connection from taking more until release.
+func (w *windows) hold(s *share) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s.held = true
+}
+
+// release ends a hold, if there is one.
+func (w *windows) release(s *share) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s.held = false
 	if b := s.blocked; b != nil && !b.queued {
 		w.retry(s)
 	}
