@@ -68,7 +68,7 @@ func BenchmarkMatch(b *testing.B) {
 				Conn: uint64(num%10+1) << 32, Num: uint64(num), Filters: p.filter(),
 			}}})
 		}
-		c.flush()
+		c.flush(time.Unix(0, 0))
 		if c.watches != watches {
 			b.Fatalf("%d watches of %d", c.watches, watches)
 		}
@@ -76,7 +76,7 @@ func BenchmarkMatch(b *testing.B) {
 		var commits []commit
 		for _, e := range entries {
 			if len(e.Header) > 0 {
-				commits = append(commits, commit{1, e.Header, e.Json})
+				commits = append(commits, commit{seq: 1, header: e.Header, json: e.Json})
 			}
 		}
 		b.Run(fmt.Sprintf("match/%d", watches), func(b *testing.B) {
@@ -96,8 +96,8 @@ func BenchmarkMatch(b *testing.B) {
 			seq := uint64(c.window.next)
 			for i := range b.N {
 				e := commits[i%len(commits)]
-				c.follow(&relaypb.Entries{Store: 1, From: seq, Next: seq + 1, Entries: []*relaypb.Entry{{Seq: seq, Header: e.header, Json: e.json}}})
-				c.flush()
+				c.follow(time.Unix(0, 0), &relaypb.Entries{Store: 1, From: seq, Next: seq + 1, Entries: []*relaypb.Entry{{Seq: seq, Header: e.header, Json: e.json}}})
+				c.flush(time.Unix(0, 0))
 				seq++
 			}
 		})
@@ -113,14 +113,14 @@ func BenchmarkFanOut(b *testing.B) {
 			Conn: 1 << 32, Num: uint64(num), Filters: []byte(`{"kinds":[1]}`),
 		}}})
 	}
-	c.flush()
+	c.flush(time.Unix(0, 0))
 	e := nostrtest.NewEventGen(1, 0).Event()
 	e.Kind = 1
 	h := nostr.AppendHeader(nil, e)
 	for i := range b.N {
 		seq := uint64(i + 1)
-		c.follow(&relaypb.Entries{Store: 1, From: seq, Next: seq + 1, Entries: []*relaypb.Entry{{Seq: seq, Header: h, Json: make([]byte, 600)}}})
-		c.flush()
+		c.follow(time.Unix(0, 0), &relaypb.Entries{Store: 1, From: seq, Next: seq + 1, Entries: []*relaypb.Entry{{Seq: seq, Header: h, Json: make([]byte, 600)}}})
+		c.flush(time.Unix(0, 0))
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/recipient")
 }
@@ -141,7 +141,7 @@ func BenchmarkWatch(b *testing.B) {
 	for i := range b.N {
 		num := uint64(i)
 		c.handle(time.Unix(0, 0), &relaypb.SubInbox{Body: &relaypb.SubInbox_Watch{Watch: &relaypb.Watch{Conn: 1 << 32, Num: num, Filters: filters[i%len(filters)]}}})
-		c.flush()
+		c.flush(time.Unix(0, 0))
 		if i >= 2000 {
 			c.handle(time.Unix(0, 0), &relaypb.SubInbox{Body: &relaypb.SubInbox_Unwatch{Unwatch: &relaypb.Unwatch{Conn: 1 << 32, Num: num - 2000}}})
 		}
@@ -161,7 +161,7 @@ func BenchmarkMemory(b *testing.B) {
 				Conn: uint64(num%10+1) << 32, Num: uint64(num), Filters: filter,
 			}}})
 		}
-		c.flush()
+		c.flush(time.Unix(0, 0))
 		b.ReportMetric(float64(heap()-before)/watches, "B/watch")
 		b.ReportMetric(float64(c.bytes)/watches, "estimatedB/watch")
 		runtime.KeepAlive(c)
@@ -182,12 +182,12 @@ func BenchmarkCatchUp(b *testing.B) {
 	for b.Loop() {
 		b.StopTimer()
 		c := benchCore(DefaultConfig())
-		c.follow(between(entries, 1, 1001))
+		c.follow(time.Unix(0, 0), between(entries, 1, 1001))
 		for num, f := range filters {
 			c.handle(time.Unix(0, 0), &relaypb.SubInbox{Body: &relaypb.SubInbox_Watch{Watch: &relaypb.Watch{Conn: 1 << 32, Num: uint64(num), Filters: f}}})
 		}
 		b.StartTimer()
-		c.flush()
+		c.flush(time.Unix(0, 0))
 	}
 }
 

@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"slices"
+	"time"
 
 	"rhea/proto/relaypb"
 	"rhea/proto/subject"
@@ -70,7 +71,8 @@ func (c *core) nextFetch() *fetch {
 // fetched takes the answer to a fetch and serves the waiting watches from it. An
 // answer that does not get on, or is of another history than the follower's, is
 // dropped: the next flush asks again.
-func (c *core) fetched(f *fetch, e *relaypb.Entries) {
+func (c *core) fetched(now time.Time, f *fetch, e *relaypb.Entries) {
+	c.now = now
 	if f != c.fetching {
 		return
 	}
@@ -95,8 +97,8 @@ func (c *core) fetched(f *fetch, e *relaypb.Entries) {
 	}
 }
 
-// serve delivers commits, ascending, to the watches of a group that want them. It
-// goes through the commits for each watch, not the other way round: after the loss
+// serve delivers commits, ascending, to the watches of a group that want and may
+// see them. It goes through the commits for each watch, not the other way round: after the loss
 // of a monitor the group is large, and its filters then stay in the cache.
 func (c *core) serve(group []*watch, commits []commit) {
 	takers := make([][]*watch, len(commits))
@@ -107,9 +109,15 @@ func (c *core) serve(group []*watch, commits []commit) {
 			}
 		}
 	}
+	now := c.now.Unix()
 	for i, e := range commits {
+		if len(takers[i]) == 0 || e.header.Expired(now) {
+			continue
+		}
 		for _, w := range takers[i] {
-			c.deliver(w, e)
+			if w.maySee(e) {
+				c.deliver(w, e)
+			}
 		}
 	}
 }

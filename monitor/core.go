@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"rhea/proto/nostr"
+	"rhea/proto/policy"
 	"rhea/proto/relaypb"
 	"rhea/proto/subject"
 )
@@ -17,7 +18,10 @@ type core struct {
 	shardOf func(subject.ConnID) subject.Shard
 	limits  nostr.FilterLimits
 	metrics *metrics
-	now     time.Time // of the message or tick in hand
+	now     time.Time // of what is in hand
+
+	// What a watch without keys may be sent; all of those share it.
+	stranger nostr.Access
 
 	// The log. Until the follower has told the position nothing is known.
 	known  bool
@@ -36,11 +40,13 @@ type core struct {
 	waiting  []*watch // not served up to the position yet, oldest first
 	fetching *fetch   // the range that was asked for; nil when none is
 	talking  []*gateway
+	heard    []hearing
 }
 
 // outputs is what the core has to say.
 type outputs struct {
 	deliveries []delivery
+	heard      []hearing
 	fetch      *fetch // to be answered with fetched
 	more       bool   // flush again, soon: watches are left that could be served
 }
@@ -51,9 +57,9 @@ type delivery struct {
 	msg *relaypb.Deliveries
 }
 
-func newCore(self subject.Instance, cfg Config, limits nostr.FilterLimits, shardOf func(subject.ConnID) subject.Shard, m *metrics) *core {
+func newCore(self subject.Instance, cfg Config, limits nostr.FilterLimits, pol policy.Policy, shardOf func(subject.ConnID) subject.Shard, m *metrics) *core {
 	return &core{
-		self: self, cfg: cfg, shardOf: shardOf, limits: limits, metrics: m,
+		self: self, cfg: cfg, shardOf: shardOf, limits: limits, stranger: pol.Access(nil), metrics: m,
 		window: window{maxBytes: int(cfg.WindowBytes), maxCount: cfg.WindowEntries},
 		index:  newIndex(), filters: make(map[filterSum]*liveFilter),
 		gateways: make(map[subject.Instance]*gateway),
@@ -83,7 +89,8 @@ func (c *core) handle(now time.Time, m *relaypb.SubInbox) {
 }
 
 // follow takes the next batch of the log and matches it.
-func (c *core) follow(e *relaypb.Entries) {
+func (c *core) follow(now time.Time, e *relaypb.Entries) {
+	c.now = now
 	if e.Next < e.From {
 		c.metrics.garbage.Inc()
 		return
@@ -137,7 +144,10 @@ func (c *core) commits(e *relaypb.Entries) []commit {
 			continue
 		}
 		last = entry.Seq + 1
-		list = append(list, commit{subject.Seq(entry.Seq), h, entry.Json})
+		list = append(list, commit{
+			seq: subject.Seq(entry.Seq), header: h, json: entry.Json,
+			private: c.stranger.IsPrivate(h.Kind()), asker: subject.Instance(entry.Asker), num: entry.Num,
+		})
 	}
 	return list
 }
@@ -145,13 +155,23 @@ func (c *core) commits(e *relaypb.Entries) []commit {
 // match delivers a commit to the live watches that want it.
 func (c *core) match(e commit) {
 	c.metrics.commits.Inc()
+	if e.header.Expired(c.now.Unix()) {
+		return
+	}
+	takers := 0
 	c.index.match(e.header, func(f *liveFilter) {
 		for _, w := range f.watches {
 			if w.round == c.index.round || e.seq <= w.after {
 				continue // by another of its filters, or before its time
 			}
 			w.round = c.index.round
-			c.deliver(w, e)
+			if w.maySee(e) {
+				takers++
+				c.deliver(w, e)
+			}
 		}
 	})
+	if e.asker != 0 {
+		c.hear(e, takers)
+	}
 }

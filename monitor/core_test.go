@@ -13,13 +13,14 @@ import (
 	"github.com/cockroachdb/datadriven"
 
 	"rhea/proto/nostr"
+	"rhea/proto/policy"
 	"rhea/proto/relaypb"
 	"rhea/proto/stage"
 	"rhea/proto/subject"
 )
 
 // transcript drives a core by text. A shard is the last digit of a connection's
-// counter; a name such as a* stands for 64 times its digit.
+// counter; a name such as a* stands for 64 times its digit, and so does a key.
 type transcript struct {
 	core *core
 	m    *metrics
@@ -31,7 +32,7 @@ type transcript struct {
 func newTranscript(cfg Config) *transcript {
 	tr := &transcript{m: newMetrics(stage.NewMetrics("monitor")), now: time.Unix(1000, 0), dead: map[subject.Instance]bool{}}
 	shard := func(c subject.ConnID) subject.Shard { return subject.Shard(uint32(c) % 10) }
-	tr.core = newCore(0x99, cfg, nostr.FilterLimits{}, shard, tr.m)
+	tr.core = newCore(0x99, cfg, nostr.FilterLimits{}, policy.Policy{PrivateKinds: policy.Kinds{14, 1059, 21059}}, shard, tr.m)
 	for sh := range subject.Shard(10) {
 		tr.core.reshard(tr.now, []subject.Shard{sh}, nil)
 	}
@@ -44,8 +45,19 @@ func longhand(s string) string {
 	return shorthand.ReplaceAllStringFunc(s, func(m string) string { return strings.Repeat(m[:1], 64) })
 }
 
+// keys reads a list of keys such as a+b.
+func keys(s string) (list [][]byte) {
+	for digit := range strings.SplitSeq(s, "+") {
+		if pk, err := nostr.ParsePubKey(strings.Repeat(digit, 64)); err == nil {
+			list = append(list, pk[:])
+		}
+	}
+	return list
+}
+
 // entry reads "5 author=a* kind=1 #t=x": an event of Seq 5, whose id is
-// its Seq; "5 removed" is a removal, "5 broken" a header that is none.
+// its Seq; "5 removed" is a removal, "5 broken" a header that is none. With asker=2
+// num=7 gateway 2 wants to know who has heard its event 7.
 func entry(t *testing.T, line string) *relaypb.Entry {
 	words := strings.Fields(longhand(line))
 	seq, err := strconv.ParseUint(words[0], 10, 64)
@@ -58,6 +70,7 @@ func entry(t *testing.T, line string) *relaypb.Entry {
 	if len(words) > 1 && words[1] == "broken" {
 		return &relaypb.Entry{Seq: seq, Header: []byte("no header")}
 	}
+	made := &relaypb.Entry{Seq: seq, Json: fmt.Appendf(nil, "event %d", seq)}
 	e := &nostr.Event{Kind: 1, CreatedAt: int64(seq)}
 	if e.ID, err = nostr.ParseEventID(fmt.Sprintf("%064x", seq)); err != nil {
 		t.Fatal(err)
@@ -71,6 +84,10 @@ func entry(t *testing.T, line string) *relaypb.Entry {
 			var k uint64
 			k, err = strconv.ParseUint(value, 10, 16)
 			e.Kind = nostr.Kind(k)
+		case "asker":
+			_, err = fmt.Sscan(value, &made.Asker)
+		case "num":
+			_, err = fmt.Sscan(value, &made.Num)
 		default:
 			e.Tags = append(e.Tags, nostr.Tag{strings.TrimPrefix(key, "#"), value})
 		}
@@ -78,7 +95,8 @@ func entry(t *testing.T, line string) *relaypb.Entry {
 			t.Fatalf("%q: %v", line, err)
 		}
 	}
-	return &relaypb.Entry{Seq: seq, Header: nostr.AppendHeader(nil, e), Json: fmt.Appendf(nil, "event %d", seq)}
+	made.Header = nostr.AppendHeader(nil, e)
+	return made
 }
 
 func (tr *transcript) run(t *testing.T, d *datadriven.TestData) string {
@@ -89,11 +107,17 @@ func (tr *transcript) run(t *testing.T, d *datadriven.TestData) string {
 		}
 		return n
 	}
+	text := func(key string) (s string) {
+		if d.HasArg(key) {
+			d.ScanArgs(t, key, &s)
+		}
+		return s
+	}
 	conn = subject.MakeConnID(subject.Instance(number("gw")), uint32(number("conn")))
 	switch d.Cmd {
 	case "watch":
 		tr.core.handle(tr.now, &relaypb.SubInbox{Body: &relaypb.SubInbox_Watch{Watch: &relaypb.Watch{
-			Conn: uint64(conn), Num: number("num"), After: number("after"), Filters: []byte(longhand(d.Input)),
+			Conn: uint64(conn), Num: number("num"), After: number("after"), Filters: []byte(longhand(d.Input)), Keys: keys(text("keys")),
 		}}})
 	case "unwatch":
 		tr.core.handle(tr.now, &relaypb.SubInbox{Body: &relaypb.SubInbox_Unwatch{Unwatch: &relaypb.Unwatch{Conn: uint64(conn), Num: number("num"), Below: d.HasArg("below")}}})
@@ -108,10 +132,10 @@ func (tr *transcript) run(t *testing.T, d *datadriven.TestData) string {
 			e.Entries = append(e.Entries, entry(t, line))
 		}
 		if d.Cmd == "log" {
-			tr.core.follow(e)
+			tr.core.follow(tr.now, e)
 			break
 		}
-		tr.core.fetched(tr.asks[0], e)
+		tr.core.fetched(tr.now, tr.asks[0], e)
 		tr.asks = tr.asks[1:]
 	case "tick":
 		tr.now = tr.now.Add(time.Duration(max(1, number("seconds"))) * time.Second)
@@ -137,7 +161,7 @@ func (tr *transcript) run(t *testing.T, d *datadriven.TestData) string {
 
 func (tr *transcript) flush() string {
 	var b strings.Builder
-	out := tr.core.flush()
+	out := tr.core.flush(tr.now)
 	slices.SortStableFunc(out.deliveries, func(a, b delivery) int { return cmp.Compare(a.to, b.to) })
 	for _, d := range out.deliveries {
 		fmt.Fprintf(&b, "gateway %d: number %d upto %d", d.to, d.msg.Number, d.msg.Upto)
@@ -151,6 +175,9 @@ func (tr *transcript) flush() string {
 			fmt.Fprintf(&b, ", ended %d %q", e.Num, e.Text)
 		}
 		b.WriteByte('\n')
+	}
+	for _, h := range out.heard {
+		fmt.Fprintf(&b, "gateway %d: heard %d: %d watches\n", h.to, h.msg.Num, h.msg.Watches)
 	}
 	if out.fetch != nil {
 		tr.asks = append(tr.asks, out.fetch)

@@ -61,8 +61,10 @@ func (c *core) talk(gw *gateway) {
 }
 
 // flush brings the waiting watches forward and returns all that is to be said.
-func (c *core) flush() outputs {
-	var out outputs
+func (c *core) flush(now time.Time) outputs {
+	c.now = now
+	out := outputs{heard: c.heard}
+	c.heard = nil
 	out.more = c.settle()
 	for _, gw := range c.talking {
 		out.deliveries = gw.messages(out.deliveries, c.self, c.position())

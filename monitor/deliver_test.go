@@ -9,6 +9,7 @@ import (
 
 	"rhea/proto/bus"
 	"rhea/proto/nostr"
+	"rhea/proto/policy"
 	"rhea/proto/relaypb"
 	"rhea/proto/stage"
 	"rhea/proto/subject"
@@ -16,9 +17,9 @@ import (
 
 func benchCore(cfg Config) *core {
 	shard := func(subject.ConnID) subject.Shard { return 0 }
-	c := newCore(7, cfg, nostr.FilterLimits{}, shard, newMetrics(stage.NewMetrics("monitor")))
+	c := newCore(7, cfg, nostr.FilterLimits{}, policy.Default(), shard, newMetrics(stage.NewMetrics("monitor")))
 	c.reshard(time.Unix(0, 0), []subject.Shard{0}, nil)
-	c.follow(&relaypb.Entries{Store: 1, From: 1, Next: 1})
+	c.follow(time.Unix(0, 0), &relaypb.Entries{Store: 1, From: 1, Next: 1})
 	return c
 }
 
@@ -46,7 +47,7 @@ func TestPieces(t *testing.T) {
 			confirmed += len(d.msg.Watching)
 		}
 	}
-	out := c.flush()
+	out := c.flush(time.Unix(0, 0))
 	check(out, 0)
 	if confirmed != watches || len(out.deliveries) < 3 {
 		t.Errorf("%d watches confirmed in %d pieces", confirmed, len(out.deliveries))
@@ -57,8 +58,8 @@ func TestPieces(t *testing.T) {
 		e := &nostr.Event{Kind: 1, CreatedAt: int64(seq)}
 		batch.Entries = append(batch.Entries, &relaypb.Entry{Seq: seq, Header: nostr.AppendHeader(nil, e), Json: bytes.Repeat([]byte("x"), []int{100, 500 << 10, 40 << 10}[seq-1])})
 	}
-	c.follow(batch)
-	out = c.flush()
+	c.follow(time.Unix(0, 0), batch)
+	out = c.flush(time.Unix(0, 0))
 	check(out, 3)
 	got := make(map[[2]uint64]int)
 	for _, d := range out.deliveries {

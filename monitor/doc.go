@@ -4,7 +4,8 @@
 //
 //	arrives         Watch and Unwatch on sub.<shard>, from gateways; the log, from
 //	                the writer, by bus.Follower and by ranges on log.fetch
-//	leaves          Deliveries on out.<gateway>, numbered 1, 2, 3 … for each gateway
+//	leaves          Deliveries on out.<gateway>, numbered 1, 2, 3 … for each gateway;
+//	                Heard, to the gateways that ask for it
 //	owns            the watches of its shards, the index of their filters, and a
 //	                window of the recent log
 //	order           each watch gets its events in the order of their Seqs, each once
@@ -24,18 +25,29 @@
 // has been served from its `after` up to the position: from the window, when that
 // reaches back far enough, or from ranges of the log while the others go on.
 //
+// A watch is sent what its keys may see (nostr.Access) and what has not expired by
+// the clock, however it comes by it. Filters and their index know nothing of that:
+// those of watches with different keys are shared, and only the watches that a
+// commit of a private kind matches are looked at one by one. Keys are those that
+// came with the watch; a gateway whose client has one more registers it again.
+//
+// An entry of the log that names an asker is an ephemeral event about which a
+// gateway wants to know whether anybody has received it. It is told the number of
+// watches once the event is matched, none included; one that waits counts if it will
+// be served the event. A monitor that reads the entry by range does not answer.
+//
 // Every second a gateway that has watches is told the position if it does not know
 // it, and once after every message with content, so that the loss of the last one
 // is noticed even when the log rests. While a shard changes hands two monitors can
 // have a watch; a gateway goes by the one that it asked, since each alone is
 // complete and in order.
 //
-// What bounds memory: Config bounds the window, the watches and their filters; a
+// What bounds memory: Config bounds the window, the watches, their filters and keys; a
 // flush's output is bounded by the batch of the log that it answers. Nothing
 // bounds what a gateway does not take but the bus: its loss shows as a hole in the
 // numbers, and the gateway registers again. Ranges are fetched no faster than
 // 25 MB a second.
 //
-// The stage refuses to know who may read what and what a client has seen: the
-// gateway asks, and filters what it passes on. Removals concern nobody here.
+// The stage refuses to know how keys are authenticated and what a client has seen:
+// the gateway asks, and filters what it passes on. Removals concern nobody here.
 package monitor

@@ -17,7 +17,7 @@ func newMetrics(m *stage.Metrics) *metrics {
 		watches:       m.Gauge("watches", "Live subscriptions, waiting ones included."),
 		filters:       m.Gauge("filters", "Different filters of live subscriptions."),
 		postings:      m.Gauge("postings", "Entries in the index of live filters."),
-		filterBytes:   m.Gauge("filter_bytes", "Estimated memory of the live filters."),
+		filterBytes:   m.Gauge("filter_bytes", "Estimated memory of the live filters, and of their readers' keys."),
 		waiting:       m.Gauge("waiting", "Subscriptions that are being brought up to date."),
 		windowEntries: m.Gauge("window_entries", "Events in the window of recent log."),
 		windowBytes:   m.Gauge("window_bytes", "Memory of the window of recent log."),

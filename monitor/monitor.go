@@ -55,7 +55,7 @@ func newMonitor(cfg Config, env stage.Env) *monitor {
 	b := env.Bus
 	m := &monitor{env: env, metrics: newMetrics(env.Metrics)}
 	limits := nostr.FilterLimits{MaxFilters: env.Limits.MaxFilters, MaxValues: env.Limits.MaxFilterValues}
-	m.core = newCore(b.Instance, cfg, limits, b.Space.ShardOf, m.metrics)
+	m.core = newCore(b.Instance, cfg, limits, env.Policy, b.Space.ShardOf, m.metrics)
 	m.roster = bus.NewRoster(b, subject.Monitor, env.Version, func(r *relaypb.Member) {
 		r.Seq = uint64(m.metrics.position.Value())
 		r.Stats = env.Metrics.Snapshot()
@@ -133,12 +133,12 @@ func (m *monitor) serve(stop <-chan struct{}, changes <-chan struct{}, failed <-
 		case msg := <-m.inbox.C():
 			m.take(msg)
 		case e := <-m.follower.C():
-			m.core.follow(e)
+			m.core.follow(time.Now(), e)
 		case a := <-m.fetcher.answers:
-			m.core.fetched(a.fetch, a.entries)
+			m.core.fetched(time.Now(), a.fetch, a.entries)
 		}
 		m.takeWaiting()
-		out := m.core.flush()
+		out := m.core.flush(time.Now())
 		m.say(out)
 		if again = nil; out.more {
 			again = always
@@ -152,7 +152,7 @@ func (m *monitor) takeWaiting() {
 	for messages, batches := 0, 0; messages < turnMessages && batches < turnBatches; {
 		select {
 		case e := <-m.follower.C():
-			m.core.follow(e)
+			m.core.follow(time.Now(), e)
 			batches++
 		case msg := <-m.inbox.C():
 			m.take(msg)
@@ -169,11 +169,16 @@ func (m *monitor) take(msg *bus.Message) {
 }
 
 func (m *monitor) say(out outputs) {
-	for _, d := range out.deliveries {
-		err := m.outbox.Send(m.env.Bus.Space.Out(d.to), &relaypb.OutInbox{Body: &relaypb.OutInbox_Deliveries{Deliveries: d.msg}})
-		if err != nil {
+	send := func(to subject.Instance, msg *relaypb.OutInbox) {
+		if m.outbox.Send(m.env.Bus.Space.Out(to), msg) != nil {
 			m.metrics.unsent.Inc()
 		}
+	}
+	for _, d := range out.deliveries {
+		send(d.to, &relaypb.OutInbox{Body: &relaypb.OutInbox_Deliveries{Deliveries: d.msg}})
+	}
+	for _, h := range out.heard {
+		send(h.to, &relaypb.OutInbox{Body: &relaypb.OutInbox_Heard{Heard: h.msg}})
 	}
 	if m.outbox.Flush() != nil {
 		m.metrics.unsent.Inc()

@@ -12,6 +12,7 @@ import (
 	"rhea/proto/bus"
 	"rhea/proto/nostr"
 	"rhea/proto/nostr/nostrtest"
+	"rhea/proto/policy"
 	"rhea/proto/relaypb"
 	"rhea/proto/stage"
 	"rhea/proto/subject"
@@ -78,7 +79,7 @@ func TestMatchesLikeALoop(t *testing.T) {
 
 	cfg := Config{WindowBytes: 256 << 10, WindowEntries: 500, MaxWatches: 10_000, MaxFilterBytes: 1 << 30}
 	shard := func(subject.ConnID) subject.Shard { return 0 }
-	c := newCore(7, cfg, nostr.FilterLimits{}, shard, newMetrics(stage.NewMetrics("monitor")))
+	c := newCore(7, cfg, nostr.FilterLimits{}, policy.Policy{}, shard, newMetrics(stage.NewMetrics("monitor")))
 	c.reshard(time.Unix(0, 0), []subject.Shard{0}, nil)
 	now := time.Unix(0, 0)
 
@@ -89,7 +90,7 @@ func TestMatchesLikeALoop(t *testing.T) {
 	var asked *fetch
 	position := head / 4
 	flush := func() {
-		out := c.flush()
+		out := c.flush(time.Unix(0, 0))
 		for _, d := range out.deliveries {
 			if numbers[d.to]++; d.msg.Number != numbers[d.to] || d.msg.Monitor != 7 || d.msg.Upto < upto[d.to] {
 				t.Fatalf("gateway %d: number %d upto %d, expected number %d upto at least %d", d.to, d.msg.Number, d.msg.Upto, numbers[d.to], upto[d.to])
@@ -112,7 +113,7 @@ func TestMatchesLikeALoop(t *testing.T) {
 			asked = out.fetch
 		}
 	}
-	c.follow(&relaypb.Entries{Store: 1, From: position + 1, Next: position + 1})
+	c.follow(time.Unix(0, 0), &relaypb.Entries{Store: 1, From: position + 1, Next: position + 1})
 	for num := uint64(1); num <= 1000 || position < head || len(c.waiting) > 0; num++ {
 		if num <= 1000 {
 			cl := &client{gw: subject.Instance(r.IntN(3) + 1), num: num, filters: gen.Filters()}
@@ -130,13 +131,13 @@ func TestMatchesLikeALoop(t *testing.T) {
 			}
 		}
 		if next := min(head, position+r.Uint64N(12)); next > position {
-			c.follow(between(entries, position+1, next+1))
+			c.follow(time.Unix(0, 0), between(entries, position+1, next+1))
 			position = next
 		}
 		if asked != nil && r.IntN(2) == 0 {
 			f := asked
 			asked = nil
-			c.fetched(f, between(entries, uint64(f.from), min(uint64(f.from)+1+r.Uint64N(400), head+1)))
+			c.fetched(time.Unix(0, 0), f, between(entries, uint64(f.from), min(uint64(f.from)+1+r.Uint64N(400), head+1)))
 		}
 		if r.IntN(2) == 0 {
 			flush()
@@ -169,7 +170,7 @@ func TestMatchesLikeALoop(t *testing.T) {
 		c.handle(now, &relaypb.SubInbox{Body: &relaypb.SubInbox_Unwatch{Unwatch: &relaypb.Unwatch{
 			Conn: uint64(subject.MakeConnID(cl.gw, 1)), Num: cl.num}}})
 	}
-	c.flush()
+	c.flush(time.Unix(0, 0))
 	x := c.index
 	tags := 0
 	for _, p := range x.tags {

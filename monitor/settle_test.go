@@ -7,6 +7,7 @@ import (
 
 	"rhea/proto/limits"
 	"rhea/proto/nostr"
+	"rhea/proto/policy"
 	"rhea/proto/relaypb"
 	"rhea/proto/stage"
 	"rhea/proto/subject"
@@ -15,7 +16,7 @@ import (
 // A great many watches that come at once are served a part at a time, each once.
 func TestSettleInParts(t *testing.T) {
 	cfg := DefaultConfig()
-	c := newCore(1, cfg, nostr.FilterLimits{MaxFilters: limits.Default().MaxFilters}, func(subject.ConnID) subject.Shard { return 0 }, newMetrics(stage.NewMetrics("monitor")))
+	c := newCore(1, cfg, nostr.FilterLimits{MaxFilters: limits.Default().MaxFilters}, policy.Default(), func(subject.ConnID) subject.Shard { return 0 }, newMetrics(stage.NewMetrics("monitor")))
 	now := time.Unix(1000, 0)
 	const commits, watches = 1000, 1000
 	var log relaypb.Entries
@@ -24,15 +25,15 @@ func TestSettleInParts(t *testing.T) {
 		e := &nostr.Event{Kind: 1, CreatedAt: int64(i)}
 		log.Entries = append(log.Entries, &relaypb.Entry{Seq: i + 1, Header: nostr.AppendHeader(nil, e), Json: []byte("{}")})
 	}
-	c.follow(&relaypb.Entries{Store: 1, From: 1, Next: 1})
-	c.follow(&log)
+	c.follow(time.Unix(0, 0), &relaypb.Entries{Store: 1, From: 1, Next: 1})
+	c.follow(time.Unix(0, 0), &log)
 	for i := range uint64(watches) {
 		c.handle(now, &relaypb.SubInbox{Body: &relaypb.SubInbox_Watch{Watch: &relaypb.Watch{
 			Conn: uint64(subject.MakeConnID(9, uint32(i))), Num: i + 1, Filters: fmt.Appendf(nil, `{"kinds":[%d]}`, i%2)}}})
 	}
 	parts, received, watching := 0, map[uint64]int{}, map[uint64]int{}
 	for more := true; more; parts++ {
-		out := c.flush()
+		out := c.flush(time.Unix(0, 0))
 		for _, d := range out.deliveries {
 			for _, e := range d.msg.Events {
 				for _, num := range e.Nums {

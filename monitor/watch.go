@@ -17,7 +17,8 @@ type watch struct {
 	state   watchState
 	after   subject.Seq // it wants, or still lacks, what lies behind
 	filters []membership
-	round   uint64 // of the index's match that delivered to it last
+	reader  *nostr.Access // core.stranger without keys
+	round   uint64        // of the index's match that delivered to it last
 }
 
 type watchState uint8
@@ -66,7 +67,11 @@ func (c *core) watch(m *relaypb.Watch) {
 		c.end(gw, m.Num, nostr.Invalid.Text(err.Error()))
 		return
 	}
-	w := &watch{gateway: gw, num: m.Num, shard: c.shardOf(conn), after: subject.Seq(m.After)}
+	w := &watch{gateway: gw, num: m.Num, shard: c.shardOf(conn), after: subject.Seq(m.After), reader: &c.stranger}
+	if keys := nostr.ParseKeys(m.Keys); len(keys) > 0 {
+		w.reader = &nostr.Access{Private: c.stranger.Private, Keys: keys}
+		c.bytes += readerCost(w.reader)
+	}
 	c.shards.note(w.shard, c.now)
 	for _, f := range filters {
 		if f.Impossible() {
@@ -112,6 +117,9 @@ func (c *core) drop(w *watch) {
 	for _, m := range w.filters {
 		c.release(m.filter)
 	}
+	if w.reader != &c.stranger {
+		c.bytes -= readerCost(w.reader)
+	}
 	w.state, w.filters = gone, nil
 	delete(w.gateway.watches, w.num)
 	c.watches--
@@ -156,3 +164,7 @@ func (w *watch) matches(h nostr.Header) bool {
 	}
 	return false
 }
+
+// maySee says whether the watch may be sent a commit. It looks at nothing but the
+// commit unless that is private.
+func (w *watch) maySee(e commit) bool { return !e.private || w.reader.Allows(e.header) }

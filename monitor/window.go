@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"sort"
+	"unsafe"
 
 	"rhea/proto/nostr"
 	"rhea/proto/subject"
@@ -9,12 +10,17 @@ import (
 
 // commit is an event of the log.
 type commit struct {
-	seq    subject.Seq
-	header nostr.Header
-	json   []byte
+	seq     subject.Seq
+	header  nostr.Header
+	json    []byte
+	private bool // of a kind that only parties may see
+
+	// The gateway that wants to know who has heard it, 0: none, and under which number.
+	asker subject.Instance
+	num   uint64
 }
 
-func (c commit) size() int { return len(c.header) + len(c.json) + 64 }
+func (c commit) size() int { return len(c.header) + len(c.json) + int(unsafe.Sizeof(c)) }
 
 // window is the recent part of the log, bounded by bytes and by count. It holds
 // all commits of the Seqs from start up to, not including, next.
