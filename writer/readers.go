@@ -11,6 +11,7 @@ import (
 
 	"rhea/proto/bus"
 	"rhea/proto/nostr"
+	"rhea/proto/policy"
 	"rhea/proto/relaypb"
 	"rhea/proto/stage"
 	"rhea/writer/store"
@@ -30,6 +31,7 @@ type readers struct {
 	log     *slog.Logger
 	metrics *metrics
 	store   *store.Store
+	policy  policy.Policy
 	slice   time.Duration
 
 	scanInbox  *bus.Inbox[*relaypb.ScanInbox]
@@ -51,7 +53,7 @@ type request[M any] struct {
 // startReaders listens on scan and log.fetch until stop is called.
 func startReaders(env stage.Env, cfg Config, st *store.Store, m *metrics) (*readers, error) {
 	r := &readers{
-		bus: env.Bus, log: env.Log, metrics: m, store: st, slice: cfg.ScanSlice,
+		bus: env.Bus, log: env.Log, metrics: m, store: st, policy: env.Policy, slice: cfg.ScanSlice,
 		scanInbox:  bus.Listen(env.Bus, func() *relaypb.ScanInbox { return new(relaypb.ScanInbox) }, deskInbox),
 		fetchInbox: bus.Listen(env.Bus, func() *relaypb.LogFetch { return new(relaypb.LogFetch) }, deskInbox),
 		scans:      make(chan request[*relaypb.Scan], cfg.ScanQueue),

@@ -10,8 +10,8 @@ import (
 	"rhea/writer/store"
 )
 
-// maxReply bounds the events in a reply, in bytes; one event may go beyond it,
-// so that a reply with an event of the largest size still fits on the bus.
+// maxReply bounds the events or ids in a reply, in bytes; one event may go beyond
+// it, so that a reply with an event of the largest size still fits on the bus.
 const maxReply = 256 << 10
 
 // scanLimits are the most that any deployment allows in a REQ: what is asked
@@ -34,10 +34,15 @@ func (r *readers) scan(ask *relaypb.Scan) *relaypb.ScanReply {
 	defer r.closeView(view)
 	start := time.Now()
 	res, err := view.Scan(store.ScanRequest{
-		Filters: filters, Cursor: ask.Cursor, AsOf: subject.Seq(ask.AsOf), Ascending: ask.Ascending,
+		Filters: filters, Want: ask.Want, Cursor: ask.Cursor, AsOf: subject.Seq(ask.AsOf), Ascending: ask.Ascending,
+		Access: r.policy.Access(nostr.ParseKeys(ask.Keys)), Now: start.Unix(), Everything: ask.Everything,
+		Capped: capped(ask), HLLOffset: int(ask.HllOffset),
 		MaxBytes: clampReply(ask.MaxBytes), MaxTime: r.slice,
 	})
 	switch {
+	case errors.Is(err, store.ErrRequest):
+		r.metrics.badRequests.Inc()
+		return &relaypb.ScanReply{Error: nostr.Unsupported.Text(err.Error())}
 	case errors.Is(err, store.ErrCursor), errors.Is(err, store.ErrBehind):
 		r.metrics.badRequests.Inc()
 		return &relaypb.ScanReply{Error: nostr.Failed.Text(err.Error())}
@@ -48,7 +53,23 @@ func (r *readers) scan(ask *relaypb.Scan) *relaypb.ScanReply {
 	r.metrics.scans.Inc()
 	r.metrics.scanEvents.Add(len(res.Events))
 	r.metrics.scanTime.Observe(time.Since(start).Seconds())
-	return &relaypb.ScanReply{AsOf: uint64(res.AsOf), Events: res.Events, Cursor: res.Cursor, Done: res.Done}
+	reply := &relaypb.ScanReply{
+		AsOf: uint64(res.AsOf), Events: res.Events, Ids: res.IDs, Expiring: res.Expiring, Count: res.Count,
+		Cursor: res.Cursor, Done: res.Done, Completeness: res.Completeness,
+	}
+	if res.Registers != nil {
+		reply.Hll = res.Registers[:]
+	}
+	return reply
+}
+
+// capped returns the filters whose limit is the relay's own.
+func capped(ask *relaypb.Scan) []int {
+	var filters []int
+	for _, i := range ask.Capped {
+		filters = append(filters, int(i))
+	}
+	return filters
 }
 
 // clampReply returns how many bytes a reply may hold when so many are asked for.

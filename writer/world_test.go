@@ -12,6 +12,7 @@ import (
 	"rhea/proto/bus"
 	"rhea/proto/limits"
 	"rhea/proto/nostr"
+	"rhea/proto/policy"
 	"rhea/proto/relaypb"
 	"rhea/proto/stage"
 	"rhea/proto/subject"
@@ -75,7 +76,7 @@ func newWorld(t testing.TB) *world {
 func (w *world) idle(cfg Config, fs vfs.FS) *running {
 	r := &running{bus: w.mem.Join(w.space, slog.New(slog.DiscardHandler)), metrics: stage.NewMetrics("writer")}
 	r.writer = newWriter(cfg, stage.Env{
-		Bus: r.bus, Log: slog.New(slog.DiscardHandler), Metrics: r.metrics, Limits: limits.Default(), Version: "test",
+		Bus: r.bus, Log: slog.New(slog.DiscardHandler), Metrics: r.metrics, Limits: limits.Default(), Policy: policy.Default(), Version: "test",
 	}, fs)
 	return r
 }
@@ -203,7 +204,7 @@ func (w *world) request(subj string, m, reply proto.Message) {
 // all returns what a query matches, slice by slice, and in how many.
 func (w *world) all(filters string, maxBytes uint32) (events [][]byte, slices int) {
 	w.t.Helper()
-	ask := &relaypb.Scan{Filters: []byte(filters), MaxBytes: maxBytes}
+	ask := &relaypb.Scan{Filters: []byte(filters), MaxBytes: maxBytes, Everything: true}
 	for {
 		reply := w.scan(ask)
 		if reply.Error != "" {

@@ -49,7 +49,7 @@ func Scan(ctx context.Context, b *bus.Bus, q Query, w io.Writer) (int, error) {
 		filters = []byte(strings.Join(q.Filters, ","))
 	}
 	out := bufio.NewWriterSize(w, sliceBytes)
-	ask := &relaypb.Scan{Filters: filters, MaxBytes: sliceBytes, Ascending: q.Ascending}
+	ask := &relaypb.Scan{Filters: filters, MaxBytes: sliceBytes, Ascending: q.Ascending, Everything: true}
 	written := 0
 	for {
 		reply, err := slice(ctx, b, ask)

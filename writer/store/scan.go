@@ -90,8 +90,9 @@ const (
 // ErrBehind says that a query began on a later view than this one.
 var ErrBehind = errors.New("scan: this view is older than the query")
 
-// ErrHLLOffset says that a query asks for registers that NIP-45 does not know.
-var ErrHLLOffset = errors.New("scan: want an offset of 8 to 23 for HyperLogLog registers")
+// ErrRequest says that a request makes no sense: it wants something unknown, or
+// HyperLogLog registers with an offset that NIP-45 does not know.
+var ErrRequest = errors.New("scan: this writer does not know what is wanted")
 
 // Scan returns the next slice of a query: the events that match any of the
 // filters and that the reader may see, by created_at descending and then id
@@ -99,7 +100,7 @@ var ErrHLLOffset = errors.New("scan: want an offset of 8 to 23 for HyperLogLog r
 // together hold exactly what one scan at AsOf would have returned, less what has
 // left the store or expired since.
 //
-// The errors are ErrCursor, ErrBehind, ErrHLLOffset, and those of a damaged store.
+// The errors are ErrCursor, ErrBehind, ErrRequest, and those of a damaged store.
 func (v *View) Scan(req ScanRequest) (ScanResult, error) {
 	q, err := v.newQuery(&req)
 	if err != nil {
@@ -134,8 +135,8 @@ func (v *View) newQuery(req *ScanRequest) (*query, error) {
 	if req.AsOf > v.seq {
 		return nil, ErrBehind
 	}
-	if req.HLLOffset != 0 && (req.HLLOffset < 8 || req.HLLOffset > 23) {
-		return nil, ErrHLLOffset
+	if req.Want < relaypb.Want_EVENTS || req.Want > relaypb.Want_IDS || req.HLLOffset != 0 && (req.HLLOffset < 8 || req.HLLOffset > 23) {
+		return nil, ErrRequest
 	}
 	q.res.AsOf = req.AsOf
 	if req.MaxBytes <= 0 {
