@@ -12,7 +12,9 @@ import (
 //
 // Each turn settles at least the first range that was open, if the server is
 // honest. One that is not can go on for ever and list what it likes, so a caller
-// bounds the turns and checks the events it is then given.
+// bounds the turns and checks the events it is then given. Where a limit cuts
+// messages, ranges that were settled are looked at again and an id may be found
+// twice.
 type Client struct {
 	Have []nostr.EventID // what is in the set and the server lacks, as found so far
 	Need []nostr.EventID // what the server has and the set lacks
@@ -43,7 +45,7 @@ func (c *Client) Next(dst, msg []byte) (reply []byte, done bool, err error) {
 	}
 	have, need := len(c.Have), len(c.Need)
 	w := newWriter(dst, c.set, c.maxSize)
-	err = w.answer(msg, func(from, to int, s *span) {
+	err = w.answer(msg, func(from, to int, s span) {
 		c.compare(from, to, s)
 		w.skipTo(s.end)
 	})
@@ -58,7 +60,7 @@ func (c *Client) Next(dst, msg []byte) (reply []byte, done bool, err error) {
 }
 
 // compare finds the differences in a range that the server has listed.
-func (c *Client) compare(from, to int, s *span) {
+func (c *Client) compare(from, to int, s span) {
 	theirs := make(map[nostr.EventID]struct{}, s.count())
 	for i := range s.count() {
 		theirs[s.id(i)] = struct{}{}

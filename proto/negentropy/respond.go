@@ -19,7 +19,7 @@ func Respond(dst []byte, set Set, msg []byte, maxSize int) ([]byte, error) {
 // listOwn answers a range that was sent as ids with the ids of the same range:
 // the other party finds the differences. As many ids are sent as fit, and one
 // more.
-func (w *writer) listOwn(from, to int, s *span) {
+func (w *writer) listOwn(from, to int, s span) {
 	end := s.end
 	if w.limit > 0 {
 		if fit := (w.limit-w.size())/idSize + 1; fit < to-from {

@@ -15,7 +15,7 @@ type pair struct {
 	have, need     []nostr.EventID // sorted
 }
 
-// split deals items to the client alone, the server alone, or both.
+// deal deals items to the client alone, the server alone, or both.
 func deal(rng *rand.Rand, items []Item, clientOnly, serverOnly float64) (p pair) {
 	for _, i := range items {
 		switch x := rng.Float64(); {

@@ -42,6 +42,10 @@ type span struct {
 	ids         []byte // part of the message, 32 bytes for each
 }
 
+// count is how many ids a range lists, and id is the one at index i.
+func (s *span) count() int             { return len(s.ids) / idSize }
+func (s *span) id(i int) nostr.EventID { return nostr.EventID(s.ids[i*idSize:]) }
+
 // reader reads the ranges of a message. Its first error stays.
 type reader struct {
 	msg []byte // all of it
@@ -152,7 +156,3 @@ func appendVarint(dst []byte, v uint64) []byte {
 	}
 	return append(dst, byte(v&0x7f))
 }
-
-// count is how many ids a range lists, and id is the one at index i.
-func (s *span) count() int             { return len(s.ids) / idSize }
-func (s *span) id(i int) nostr.EventID { return nostr.EventID(s.ids[i*idSize:]) }

@@ -37,7 +37,7 @@ func newWriter(dst []byte, set Set, maxSize int) *writer {
 // answer goes through the ranges of a message of the other party. What is to be
 // done with ids differs between server and client. The message is read to its
 // end even when the answer is full, so that a bad one is refused in any case.
-func (w *writer) answer(msg []byte, ids func(from, to int, s *span)) error {
+func (w *writer) answer(msg []byte, ids func(from, to int, s span)) error {
 	r := reader{msg: msg, off: 1}
 	if len(msg) == 0 {
 		return &Error{Why: "message is empty"}
@@ -51,7 +51,7 @@ func (w *writer) answer(msg []byte, ids func(from, to int, s *span)) error {
 		to := w.set.LowerBound(s.end)
 		switch {
 		case s.mode == modeIDs:
-			ids(from, to, &s)
+			ids(from, to, s)
 		case s.mode == modeSkip || w.fingerprint(from, to) == s.fingerprint:
 			w.skipTo(s.end)
 		default:
