@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -17,10 +18,14 @@ type Report struct {
 	Head      subject.Seq
 	Events    uint64 // stored and indexed
 	Ephemeral uint64 // ephemeral entries still in the log
-	Stubs     uint64 // entries of which only the removals are left
+	Stubs     uint64 // entries that hold no event, or no longer, but only removals
 	Removed   uint64 // removals in the log
 	Forgotten uint64 // ephemeral entries dropped from the log
 	IndexKeys uint64 // in all indexes, ids and heads included
+	Deletions uint64 // tombstones of ids and addresses (NIP-09)
+	Vanished  uint64 // authors who have asked to vanish (NIP-62)
+	Vanishing uint64 // of these, those whose events are not all removed yet
+	Hidden    uint64 // events of theirs that are still stored, and that nobody is shown
 
 	// Problems is what is wrong, maxProblems at most. An empty list is a store in
 	// order.
@@ -49,13 +54,16 @@ func Check(dir string, opt Options) (_ Report, err error) {
 // Check walks the whole log and every index of a view:
 //
 //   - each Seq up to the head is an entry, or is named as removed by a later
-//     entry, or was an ephemeral one that has been dropped
+//     entry, or was an ephemeral one that has been dropped; an entry may be nothing
+//     but removals
 //   - no removed event is left, and no removal names what was not before it
 //   - each event has all its index keys, and no index has any other key
 //   - each address has its one stored event as head
+//   - every tombstone is well formed, and no event is stored that one forbids,
+//     unless a request to vanish hides it that is still being carried out
 //   - the counts in the state are those of the contents
 //
-// It needs a quarter of a byte of memory for each Seq and some ten reads for
+// It needs a quarter of a byte of memory for each Seq and some fifteen reads for
 // each event.
 func (v *View) Check() (Report, error) {
 	c := checker{snap: v.snap, keys: map[byte]uint64{}}
@@ -75,6 +83,9 @@ type checker struct {
 	present bitmap          // Seqs with an entry that holds an event
 	removed bitmap          // Seqs that an entry names as removed
 	stubs   []subject.Seq
+
+	tombstones tombstones
+	vanishing  vanishing
 }
 
 type bitmap []uint64
@@ -101,6 +112,9 @@ func (c *checker) run() error {
 	}
 	c.rep.Head, c.rep.Forgotten = st.head, st.forgotten
 	c.present, c.removed = make(bitmap, st.head/64+1), make(bitmap, st.head/64+1)
+	if err := c.checkTombstones(); err != nil {
+		return err
+	}
 	if err := c.each(spaceLog, c.entry); err != nil {
 		return err
 	}
@@ -173,6 +187,13 @@ func (c *checker) entry(key, value []byte) error {
 		return c.want(appendSeqKey(nil, spaceEphemeral, seq), seq, nil)
 	}
 	c.rep.Events++
+	if c.vanishing.covers(v.header) {
+		c.rep.Hidden++
+	} else if verdict, err := c.tombstones.forbid(v.header); err != nil {
+		return err
+	} else if verdict != nil {
+		c.problem("log entry %d holds an event that has been %s", seq, strings.TrimPrefix(verdict.Text, "blocked: "))
+	}
 	return c.event(seq, v.header)
 }
 
@@ -219,11 +240,6 @@ func (c *checker) want(key []byte, seq subject.Seq, value []byte) error {
 // checkSeqs checks that the log is dense.
 func (c *checker) checkSeqs() {
 	missing := uint64(0)
-	for _, s := range c.stubs {
-		if !c.removed.has(s) {
-			c.problem("log entry %d has lost its event, and no entry removes it", s)
-		}
-	}
 	for s := subject.Seq(1); s <= c.rep.Head; s++ {
 		switch present, removed := c.present.has(s), c.removed.has(s); {
 		case present && removed:
@@ -233,7 +249,7 @@ func (c *checker) checkSeqs() {
 		}
 	}
 	for _, s := range c.stubs {
-		if !c.removed.has(s) {
+		if !c.removed.has(s) { // it never held an event
 			missing--
 		}
 	}

@@ -35,11 +35,11 @@ func TestCheckFinds(t *testing.T) {
 		damages = append(damages, damage{"stray key in " + string(space), stray, []byte("value of twenty-four byte")})
 	}
 	head := appendHeadKey(nil, nostr.AppendHeader(nil, made(3, 0, 101, "")))
-	place := place{3, 101}
+	other := place{3, 101}
 	damages = append(damages,
 		damage{"lost head", head, nil},
-		damage{"wrong head", head, place.appendTo(nil)},
-		damage{"wrong place", keys[spaceID], place.appendTo(nil)},
+		damage{"wrong head", head, other.appendTo(nil)},
+		damage{"wrong place", keys[spaceID], other.appendTo(nil)},
 		damage{"lost stub", appendSeqKey(nil, spaceLog, 3), nil},
 		damage{"lost ephemeral key", appendSeqKey(nil, spaceEphemeral, 5), nil},
 		damage{"lost ephemeral entry", appendSeqKey(nil, spaceLog, 5), nil},
@@ -47,7 +47,7 @@ func TestCheckFinds(t *testing.T) {
 		damage{"wrong count of ephemerals", metaState, state{5, 2, 3}.appendTo(nil)},
 		damage{"wrong head of the log", metaState, state{6, 2, 0}.appendTo(nil)},
 		damage{"removed event is there", appendSeqKey(nil, spaceLog, 2), appendLogValue(nil, logValue{header: header})},
-		damage{"removal of what comes later", keys[spaceLog], appendLogValue(nil, logValue{removed: []removed{{seq: 4}}, header: header})},
+		damage{"removal of what comes later", keys[spaceLog], appendLogValue(nil, logValue{removed: []removed{{place: place{seq: 4}}}, header: header})},
 		damage{"garbage in the log", keys[spaceLog], []byte{200}},
 		damage{"garbage header", keys[spaceLog], appendLogValue(nil, logValue{header: header[:90]})},
 		damage{"lost state", metaState, nil},

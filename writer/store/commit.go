@@ -17,6 +17,13 @@ type Incoming struct {
 	Header nostr.Header // complete: from nostr.AppendHeader or nostr.CheckHeader
 	JSON   []byte
 	Forged bool // the signature is wrong
+	Vanish bool // a request to vanish (NIP-62), and meant for this relay
+
+	// Of an ephemeral event: the entry that Wait returns, but not the stored one,
+	// says that this gateway wants to know under this number who has Heard it. An
+	// Asker of 0 does not.
+	Asker subject.Instance
+	Num   uint64
 }
 
 // Verdict is what became of an Incoming, as relaypb.Verdict says it.
@@ -31,13 +38,16 @@ var (
 	verdictEphemeral = Verdict{Outcome: relaypb.Outcome_EPHEMERAL}
 	verdictDuplicate = Verdict{relaypb.Outcome_DUPLICATE, nostr.Duplicate.Text("already have this event")}
 	verdictReplaced  = Verdict{relaypb.Outcome_REPLACED, nostr.Replaced.Text("have newer version")}
+	verdictDeleted   = Verdict{relaypb.Outcome_BLOCKED, nostr.Blocked.Text("deleted")}
+	verdictVanished  = Verdict{relaypb.Outcome_BLOCKED, nostr.Blocked.Text("vanished")}
 	verdictForged    = Verdict{relaypb.Outcome_INVALID, nostr.Invalid.Text("bad signature")}
 	verdictFull      = Verdict{relaypb.Outcome_ERROR, nostr.Failed.Text("disk full")}
 )
 
-// Commit is a batch that has been decided and handed to the disk.
+// Commit is a batch that has been decided, or a step of Sweep, and that has been
+// handed to the disk.
 type Commit struct {
-	// Verdicts has one verdict for each Incoming. They hold once Wait has
+	// Verdicts has one verdict for each Incoming, none after Sweep. They hold once Wait has
 	// returned without an error.
 	Verdicts []Verdict
 
@@ -61,11 +71,33 @@ func (s *Store) Commit(incoming []Incoming) (*Commit, error) {
 	if err := s.Err(); err != nil {
 		return nil, err
 	}
-	c := &Commit{Verdicts: make([]Verdict, len(incoming)), s: s, number: s.committed + 1}
-	if err := s.w.commit(c, incoming, !s.DiskOK()); err != nil {
+	verdicts, err := s.w.decideAll(incoming, !s.DiskOK())
+	if err != nil {
 		return nil, s.fail(fmt.Errorf("store %s: commit: %w", s.dir, err))
 	}
-	c.head = s.w.head
+	c, err := s.apply()
+	if err != nil {
+		return nil, s.fail(fmt.Errorf("store %s: commit: %w", s.dir, err))
+	}
+	c.Verdicts = verdicts
+	return c, nil
+}
+
+// apply makes a Commit of the batch in work.
+func (s *Store) apply() (*Commit, error) {
+	w, p := &s.w, &s.w.pending
+	c := &Commit{s: s, number: s.committed + 1, head: w.head}
+	if p.batch.Empty() {
+		s.committed++
+		return c, p.batch.Close()
+	}
+	if err := w.setState(); err != nil {
+		return nil, err
+	}
+	if err := s.db.ApplyNoSyncWait(p.batch, pebble.Sync); err != nil {
+		return nil, err
+	}
+	c.batch, c.snap, c.entries, c.gone = p.batch, s.db.NewSnapshot(), p.entries, w.vanishing
 	s.committed++
 	return c, nil
 }

@@ -96,10 +96,12 @@ func crashOnce(t *testing.T, seed uint64) string {
 		t.Fatalf("seed %d: %v", seed, err)
 	}
 	defer s.Close()
+	s.w.sweeper.most = 1 + rng.IntN(20)
 	c.armed.Store(true)
 	h, m := newHistory(seed), newModel(time.Minute)
 	after := []model{m.clone()} // by number of commits
 	var flight []*Commit
+	land := func(commit *Commit) { after, flight = append(after, m.clone()), append(flight, commit) }
 	for len(after) < 80 && !c.fired.Load() {
 		var batch []Incoming
 		for range rng.IntN(30) {
@@ -113,7 +115,13 @@ func crashOnce(t *testing.T, seed uint64) string {
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
-		after, flight = append(after, m.clone()), append(flight, commit)
+		land(commit)
+		switch rng.IntN(4) {
+		case 0:
+			m.sweep(t, s, time.Unix(0, 0), false, land)
+		case 1:
+			m.sweep(t, s, now, true, land)
+		}
 		now = now.Add(time.Duration(rng.IntN(20)) * time.Second)
 		for len(flight) > rng.IntN(4) {
 			if _, _, err := flight[0].Wait(); err != nil {
@@ -143,13 +151,22 @@ func crashOnce(t *testing.T, seed uint64) string {
 		for k < len(after)-1 && after[k].head != survivor.Head() {
 			k++
 		}
-		after[k].compare(t, survivor)
+		after[k].compare(t, survivor, now)
 		// And it goes on where it stopped.
 		verdicts, entries := commit(t, survivor, incomingOf(made(1, 1, 1, "after the crash")))
 		if len(entries) != 1 || subject.Seq(entries[0].Seq) != after[k].head+1 {
 			t.Errorf("after the crash: %v, %v", verdicts, entries)
 		}
-		checked(t, survivor)
+		rest := after[k]
+		rest.head++
+		rest.sweep(t, survivor, now, true, func(c *Commit) {
+			if _, _, err := c.Wait(); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if rep := checked(t, survivor); rep.Hidden != 0 || rep.Events != uint64(len(rest.events))+1 {
+			t.Errorf("after sweeping up: %+v, want %d events", rep, len(rest.events)+1)
+		}
 	})
 	return c.point
 }

@@ -88,6 +88,8 @@ func (w *writer) passOn(in *Incoming) (Verdict, error) {
 		return Verdict{}, err
 	}
 	w.recent.add(p)
+	entry := w.pending.entries[len(w.pending.entries)-1]
+	entry.Asker, entry.Num = uint32(in.Asker), in.Num
 	w.buf = p.appendTo(appendSeqKey(w.buf[:0], spaceEphemeral, seq))
 	return verdictEphemeral, w.pending.batch.Set(w.buf[:seqKeyLen], w.buf[seqKeyLen:], nil)
 }

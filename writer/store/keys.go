@@ -21,13 +21,19 @@ const (
 	spaceAuthorKind byte = 'q'
 	spaceHead       byte = 'r'
 	spaceTag        byte = 't'
+	spaceVanish     byte = 'v'
+	spaceVanishing  byte = 'w'
 	spaceExpiration byte = 'x'
+	spaceDeletion   byte = 'd'
 
-	// Reserved, so that a store which uses them is not taken for a damaged one
-	// by a later build, nor their letters for something else by this one.
-	spaceDeletion byte = 'd' // NIP-09 tombstones
-	spaceTagKind  byte = 'u' // (tag name, value, kind), if it pays
-	spaceVanish   byte = 'v' // NIP-62 tombstones
+	// Reserved, so that a later build's store is not taken for a damaged one.
+	spaceTagKind byte = 'u' // (tag name, value, kind), if it pays
+)
+
+// The second byte of a key in spaceDeletion: the name of the tag that asked.
+const (
+	deletedID      byte = 'e'
+	deletedAddress byte = 'a'
 )
 
 // ordered lists the keyspaces whose keys end in a suffix.
@@ -110,10 +116,13 @@ func appendIDKey(dst []byte, id nostr.EventID) []byte {
 // appendHeadKey appends the key of the address of a replaceable or addressable
 // event: (pubkey, kind), and the d value for an addressable one.
 func appendHeadKey(dst []byte, h nostr.Header) []byte {
-	pk := h.PubKey()
-	dst = appendAuthorKind(dst, spaceHead, pk, h.Kind())
-	if h.Kind().IsAddressable() {
-		dst = appendTagValue(dst, h.D())
+	return appendAddress(dst, h.PubKey(), h.Kind(), h.D())
+}
+
+func appendAddress(dst []byte, pk nostr.PubKey, k nostr.Kind, d nostr.TagValue) []byte {
+	dst = appendAuthorKind(dst, spaceHead, pk, k)
+	if k.IsAddressable() {
+		dst = appendTagValue(dst, d)
 	}
 	return dst
 }
@@ -154,6 +163,31 @@ func appendTagValue(dst []byte, v nostr.TagValue) []byte {
 	sum := sha256.Sum256(raw)
 	return append(append(dst, tagHashed), sum[:]...)
 }
+
+// appendDeletedID appends the key of the tombstone of an id, which holds against
+// events of one pubkey only: anybody may name any id.
+func appendDeletedID(dst []byte, id nostr.EventID, of nostr.PubKey) []byte {
+	return append(append(append(dst, spaceDeletion, deletedID), id[:]...), of[:]...)
+}
+
+// appendDeletedAddress appends the key of the tombstone of the address that has
+// this head key.
+func appendDeletedAddress(dst, head []byte) []byte {
+	return append(append(dst, spaceDeletion, deletedAddress), head[1:]...)
+}
+
+// appendVanish appends an author's key in spaceVanish or spaceVanishing.
+func appendVanish(dst []byte, space byte, pk nostr.PubKey) []byte {
+	return append(append(dst, space), pk[:]...)
+}
+
+// The lengths of an author's keys in spaceVanish and spaceVanishing, of an id's
+// tombstone, and of the longest key of an address's.
+const (
+	vanishLen     = 1 + 32
+	deletedIDLen  = 2 + 32 + 32
+	maxAddressLen = 2 + 32 + 2 + maxTagInIndex
+)
 
 // maxKeyLen bounds the keys that eachIndexKey makes.
 const maxKeyLen = 2 + maxTagInIndex + suffixLen

@@ -17,7 +17,7 @@ const entryOverhead = 16
 
 // Log returns the log from a Seq on, as relaypb.Entries describes: at least one
 // entry if there is one, then as many as stay within maxBytes of headers, JSON
-// and removals (0: 1 MiB). from 0 is the same as 1. It fails for a range that
+// and removals (0: 1 MiB). Events that the view hides are left out, and count. from 0 is the same as 1. It fails for a range that
 // begins behind the view's head + 1: such a follower knows another store, or this
 // one before it lost something.
 func (v *View) Log(from subject.Seq, maxBytes int) (*relaypb.Entries, error) {
@@ -36,18 +36,28 @@ func (v *View) Log(from subject.Seq, maxBytes int) (*relaypb.Entries, error) {
 		return nil, fmt.Errorf("log: %w", err)
 	}
 	defer it.Close()
-	size := 0
+	size, first := 0, subject.Seq(0)
 	for ok := it.First(); ok; ok = it.Next() {
 		seq := subject.Seq(binary.BigEndian.Uint64(it.Key()[1:]))
 		b := it.Value()
+		if first == 0 {
+			first = seq
+		}
 		size += len(b) + entryOverhead
-		if size > maxBytes && len(res.Entries) > 0 {
+		if size > maxBytes && seq != first {
 			res.Next = uint64(seq)
 			break
 		}
 		value, err := decodeLogValue(append([]byte(nil), b...))
 		if err != nil {
 			return nil, fmt.Errorf("log: entry %d: %w", seq, err)
+		}
+		if v.hides() && len(value.header) > 0 && v.hidden(value.header) {
+			// As if its removal, which comes later, had been carried out.
+			if len(value.removed) == 0 {
+				continue
+			}
+			value.header, value.json = nil, nil
 		}
 		res.Entries = append(res.Entries, entryOf(seq, value))
 	}
@@ -61,7 +71,7 @@ func (v *View) Log(from subject.Seq, maxBytes int) (*relaypb.Entries, error) {
 func entryOf(seq subject.Seq, v logValue) *relaypb.Entry {
 	e := &relaypb.Entry{Seq: uint64(seq), Header: v.header, Json: v.json}
 	for _, r := range v.removed {
-		e.Removed = append(e.Removed, &relaypb.Removed{Seq: uint64(r.seq), Id: r.id[:]})
+		e.Removed = append(e.Removed, &relaypb.Removed{Seq: uint64(r.seq), Id: r.id[:], CreatedAt: r.createdAt})
 	}
 	return e
 }

@@ -17,30 +17,33 @@ import (
 	"rhea/proto/subject"
 )
 
-// model is the store as a few maps.
+// model is the store as a map and the requests to remove something, from which
+// every event is judged anew.
 type model struct {
 	head      subject.Seq
 	events    map[nostr.EventID]*nostr.Event
-	addresses map[string]*nostr.Event
 	passed    map[nostr.EventID]time.Time
+	deletions []*nostr.Event
+	vanishes  []*nostr.Event
 	keep      time.Duration
 }
 
 func newModel(keep time.Duration) *model {
 	return &model{
-		events:    map[nostr.EventID]*nostr.Event{},
-		addresses: map[string]*nostr.Event{},
-		passed:    map[nostr.EventID]time.Time{},
-		keep:      keep,
+		events: map[nostr.EventID]*nostr.Event{},
+		passed: map[nostr.EventID]time.Time{},
+		keep:   keep,
 	}
 }
 
 func (m *model) commit(e *nostr.Event, forged bool, now time.Time) relaypb.Outcome {
-	if m.events[e.ID] != nil {
+	switch {
+	case m.events[e.ID] != nil:
 		return relaypb.Outcome_DUPLICATE
-	}
-	if forged {
+	case forged:
 		return relaypb.Outcome_INVALID
+	case m.forbids(e):
+		return relaypb.Outcome_BLOCKED
 	}
 	if e.Kind.IsEphemeral() {
 		if at, ok := m.passed[e.ID]; !ok || now.Sub(at) > m.keep {
@@ -50,21 +53,71 @@ func (m *model) commit(e *nostr.Event, forged bool, now time.Time) relaypb.Outco
 		return relaypb.Outcome_EPHEMERAL
 	}
 	if !e.Kind.IsRegular() {
-		key := fmt.Sprint(e.PubKey, e.Kind)
-		if e.Kind.IsAddressable() {
-			key += "/" + dOf(e)
-		}
-		if old := m.addresses[key]; old != nil {
+		for _, old := range m.events {
+			if old.PubKey != e.PubKey || old.Kind != e.Kind || e.Kind.IsAddressable() && dOf(old) != dOf(e) {
+				continue
+			}
 			if old.CreatedAt > e.CreatedAt || old.CreatedAt == e.CreatedAt && old.ID.Compare(e.ID) < 0 {
 				return relaypb.Outcome_REPLACED
 			}
 			delete(m.events, old.ID)
 		}
-		m.addresses[key] = e
 	}
 	m.events[e.ID] = e
 	m.head++
+	switch e.Kind {
+	case 5:
+		m.deletions = append(m.deletions, e)
+	case 62:
+		m.vanishes = append(m.vanishes, e)
+	default:
+		return relaypb.Outcome_NEW
+	}
+	maps.DeleteFunc(m.events, func(_ nostr.EventID, e *nostr.Event) bool { return m.forbids(e) })
 	return relaypb.Outcome_NEW
+}
+
+// forbids reports whether some request is against an event.
+func (m *model) forbids(e *nostr.Event) bool {
+	if e.Kind == 62 {
+		return false
+	}
+	owns := func(pk nostr.PubKey) bool {
+		return pk == e.PubKey || e.Kind == 1059 && slices.ContainsFunc(e.Tags, func(tag nostr.Tag) bool {
+			return len(tag) > 1 && tag[0] == "p" && tag[1] == pk.String()
+		})
+	}
+	for _, v := range m.vanishes {
+		if owns(v.PubKey) && e.CreatedAt <= v.CreatedAt {
+			return true
+		}
+	}
+	for _, d := range m.deletions {
+		if e.Kind != 5 && slices.ContainsFunc(d.Tags, func(tag nostr.Tag) bool {
+			switch {
+			case len(tag) < 2:
+				return false
+			case tag[0] == "e":
+				return tag[1] == e.ID.String() && owns(d.PubKey)
+			case tag[0] == "a" && d.PubKey == e.PubKey && e.CreatedAt <= d.CreatedAt:
+				address := fmt.Sprintf("%d:%s:", e.Kind, e.PubKey)
+				return e.Kind.IsReplaceable() && tag[1] == address || e.Kind.IsAddressable() && tag[1] == address+dOf(e)
+			}
+			return false
+		}) {
+			return true
+		}
+	}
+	return false
+}
+
+// expire removes what has expired.
+func (m *model) expire(now time.Time) {
+	maps.DeleteFunc(m.events, func(_ nostr.EventID, e *nostr.Event) bool { return expired(e, now) })
+}
+
+func expired(e *nostr.Event, now time.Time) bool {
+	return nostr.AppendHeader(nil, e).Expired(now.Unix())
 }
 
 // dOf returns the value of the first d tag.
@@ -77,7 +130,8 @@ func dOf(e *nostr.Event) string {
 	return ""
 }
 
-// history makes up what arrives: new events, old ones again, forged ones.
+// history makes up what arrives: new events, old ones again, forged ones, and
+// requests to remove what came before or will come.
 type history struct {
 	rng  *rand.Rand
 	gen  *nostrtest.EventGen
@@ -93,14 +147,65 @@ func (h *history) next() (e *nostr.Event, forged bool) {
 		return h.past[h.rng.IntN(len(h.past))], h.rng.IntN(4) == 0
 	}
 	e = h.gen.Event()
+	switch h.rng.IntN(80) {
+	case 0:
+		e.Kind = 62
+	case 1, 2, 3, 4:
+		e.Kind = 1059
+	case 5, 6, 7, 8:
+		h.delete(e)
+	}
+	e.ID = e.ComputeID()
 	h.past = append(h.past, e)
 	return e, h.rng.IntN(20) == 0
+}
+
+// delete makes a deletion request of e, against up to three events of the past,
+// some of them its author's.
+func (h *history) delete(e *nostr.Event) {
+	e.Kind = 5
+	for range min(3, len(h.past)) {
+		target := h.past[h.rng.IntN(len(h.past))]
+		if h.rng.IntN(3) > 0 {
+			e.PubKey = target.PubKey
+		}
+		tag := nostr.Tag{"e", target.ID.String()}
+		if h.rng.IntN(2) == 0 {
+			tag = nostr.Tag{"a", fmt.Sprintf("%d:%s:%s", target.Kind, target.PubKey, dOf(target))}
+		}
+		e.Tags = append(e.Tags, tag)
+	}
+}
+
+// sweep makes one step, or all until nothing is left to remove, and counts the
+// entries that this makes in the model.
+func (m *model) sweep(t testing.TB, s *Store, now time.Time, all bool, each func(*Commit)) {
+	t.Helper()
+	for more := true; more; more = more && all {
+		c, again, err := s.Sweep(now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if more = again; c == nil {
+			continue
+		}
+		for _, e := range c.entries {
+			m.head++
+			if subject.Seq(e.Seq) != m.head || len(e.Header) > 0 || len(e.Json) > 0 || len(e.Removed) == 0 {
+				t.Fatalf("entry %d of a sweep holds an event, or nothing: %v", e.Seq, e)
+			}
+		}
+		each(c)
+	}
+	if all {
+		m.expire(now)
+	}
 }
 
 // follower knows the store only from its log.
 type follower struct {
 	next   subject.Seq
-	events map[nostr.EventID]bool
+	events map[nostr.EventID]int64 // created_at
 }
 
 func (f *follower) follow(t *testing.T, s *Store, maxBytes int) {
@@ -118,18 +223,22 @@ func (f *follower) follow(t *testing.T, s *Store, maxBytes int) {
 				t.Fatalf("entry %d in the range %d to %d", e.Seq, r.From, r.Next)
 			}
 			f.next = subject.Seq(e.Seq) + 1
-			f.apply(e)
+			f.apply(t, e)
 		}
 		f.next = subject.Seq(r.Next)
 	})
 }
 
-func (f *follower) apply(e *relaypb.Entry) {
+func (f *follower) apply(t *testing.T, e *relaypb.Entry) {
+	t.Helper()
 	for _, r := range e.Removed {
+		if at, ok := f.events[nostr.EventID(r.Id)]; ok && at != r.CreatedAt {
+			t.Fatalf("entry %d removes %x, created at %d: %v", e.Seq, r.Id, at, r)
+		}
 		delete(f.events, nostr.EventID(r.Id))
 	}
-	if len(e.Header) > 0 && !nostr.Header(e.Header).Kind().IsEphemeral() {
-		f.events[nostr.Header(e.Header).ID()] = true
+	if h := nostr.Header(e.Header); len(h) > 0 && !h.Kind().IsEphemeral() {
+		f.events[h.ID()] = h.CreatedAt()
 	}
 }
 
@@ -155,10 +264,12 @@ func playHistory(t *testing.T, seed uint64, rounds int) {
 	}
 	defer func() { s.Close() }()
 	h, m := newHistory(seed), newModel(time.Minute)
-	live := &follower{next: 1, events: map[nostr.EventID]bool{}}
+	s.w.sweeper.most = 1 + h.rng.IntN(20)
+	live := &follower{next: 1, events: map[nostr.EventID]int64{}}
 	var slow []*follower
 	for range rounds {
 		var flight []*Commit
+		land := func(c *Commit) { flight = append(flight, c) }
 		for range 1 + h.rng.IntN(4) {
 			var batch []Incoming
 			var want []relaypb.Outcome
@@ -177,8 +288,14 @@ func playHistory(t *testing.T, seed uint64, rounds int) {
 					t.Fatalf("event %s: %v, want %v", batch[i].JSON, v, want[i])
 				}
 			}
-			flight = append(flight, c)
-			now = now.Add(time.Duration(h.rng.IntN(10)) * time.Second)
+			land(c)
+			switch h.rng.IntN(4) {
+			case 0:
+				m.sweep(t, s, time.Unix(0, 0), false, land) // nothing expires, and requests to vanish get on
+			case 1:
+				m.sweep(t, s, now, true, land)
+			}
+			now = now.Add(time.Duration(h.rng.IntN(3)) * time.Second)
 		}
 		for _, c := range flight {
 			entries, head, err := c.Wait()
@@ -190,7 +307,7 @@ func playHistory(t *testing.T, seed uint64, rounds int) {
 					t.Fatalf("entry %d follows entry %d", e.Seq, live.next-1)
 				}
 				live.next++
-				live.apply(e)
+				live.apply(t, e)
 			}
 			if live.next != head+1 {
 				t.Fatalf("head %d after entry %d", head, live.next-1)
@@ -217,12 +334,20 @@ func playHistory(t *testing.T, seed uint64, rounds int) {
 			if s.ID() != id {
 				t.Fatal("the identity changed")
 			}
-			checked(t, s)
+			m.compare(t, s, now)
+			s.w.sweeper.most = 1 + h.rng.IntN(20)
 		}
 	}
-	m.compare(t, s)
-	for _, f := range append(slow, live, &follower{next: 0, events: map[nostr.EventID]bool{}}) {
-		f.next = max(f.next, 1)
+	m.compare(t, s, now)
+	m.sweep(t, s, now, true, func(c *Commit) {
+		if _, _, err := c.Wait(); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if rep := m.compare(t, s, now); rep.Hidden+rep.Vanishing != 0 || rep.Events != uint64(len(m.events)) {
+		t.Fatalf("after all has been swept: %+v", rep)
+	}
+	for _, f := range append(slow, live, &follower{next: 1, events: map[nostr.EventID]int64{}}) {
 		for f.next <= s.Head() {
 			f.follow(t, s, 5000)
 		}
@@ -232,23 +357,57 @@ func playHistory(t *testing.T, seed uint64, rounds int) {
 	}
 }
 
-func (m *model) ids() map[nostr.EventID]bool {
-	ids := map[nostr.EventID]bool{}
-	for id := range m.events {
-		ids[id] = true
+func (m *model) ids() map[nostr.EventID]int64 {
+	ids := map[nostr.EventID]int64{}
+	for id, e := range m.events {
+		ids[id] = e.CreatedAt
 	}
 	return ids
 }
 
-// compare wants the store to hold what the model holds, and to be in order.
-func (m *model) compare(t *testing.T, s *Store) {
+// compare wants the store to show what the model holds, less what has expired, and
+// to be in order.
+func (m *model) compare(t *testing.T, s *Store, now time.Time) Report {
 	t.Helper()
 	rep := checked(t, s)
-	if rep.Head != m.head || rep.Events != uint64(len(m.events)) {
-		t.Fatalf("%d events and head %d, want %d and %d", rep.Events, rep.Head, len(m.events), m.head)
+	if rep.Head != m.head {
+		t.Fatalf("head %d, want %d", rep.Head, m.head)
 	}
-	all := []nostr.Filter{nostr.All()}
-	diff(t, "{}", scanAll(t, s, nil, all, false, nil), expect(slices.Collect(maps.Values(m.events)), all, false))
+	shown, expiry := map[nostr.EventID]int64{}, map[nostr.EventID]bool{}
+	withView(t, s, func(v *View) {
+		hidden := uint64(0)
+		err := (&checker{snap: v.snap}).each(spaceLog, func(_, value []byte) error {
+			lv, err := decodeLogValue(value)
+			if h := lv.header; err == nil && len(h) > 0 && !h.Kind().IsEphemeral() {
+				if v.hidden(h) {
+					hidden++
+				} else if h.Expired(now.Unix()) {
+					expiry[h.ID()] = true
+				} else {
+					shown[h.ID()] = h.CreatedAt()
+				}
+			}
+			return err
+		})
+		if err != nil || hidden != rep.Hidden || hidden > 0 && !v.hides() {
+			t.Fatalf("%d events are hidden, the checker says %d (%v)", hidden, rep.Hidden, err)
+		}
+	})
+	want := m.ids()
+	maps.DeleteFunc(want, func(id nostr.EventID, _ int64) bool { return expired(m.events[id], now) })
+	if !maps.Equal(shown, want) {
+		t.Fatalf("%d events are shown, want %d", len(shown), len(want))
+	}
+	// Who reads the log from its beginning gets nothing that is hidden.
+	f := &follower{next: 1, events: map[nostr.EventID]int64{}}
+	for f.next <= s.Head() {
+		f.follow(t, s, 5000)
+	}
+	maps.DeleteFunc(f.events, func(id nostr.EventID, _ int64) bool { return expiry[id] })
+	if !maps.Equal(f.events, want) {
+		t.Fatalf("the log has %d events, want %d", len(f.events), len(want))
+	}
+	return rep
 }
 
 // TestScanUnderCommits scans in slices while events come and go.
@@ -266,6 +425,11 @@ func TestScanUnderCommits(t *testing.T) {
 			batch = append(batch, incomingOf(e))
 		}
 		commit(t, s, batch...)
+		m.sweep(t, s, time.Unix(0, 0), true, func(c *Commit) {
+			if _, _, err := c.Wait(); err != nil {
+				t.Fatal(err)
+			}
+		})
 	}
 	play(500)
 	for range 50 {

@@ -18,7 +18,7 @@ import (
 
 // formatVersion is the version of the layout in the package documentation. Any
 // change of it that an older build would misread takes a new number.
-const formatVersion uint32 = 1
+const formatVersion uint32 = 2
 
 // The keys of the meta keyspace.
 var (
@@ -27,7 +27,7 @@ var (
 	metaState  = []byte{spaceMeta, 's'} // state
 )
 
-// Store is an open store. Commit, Expire, and Close are for one goroutine, Wait
+// Store is an open store. Commit, Sweep, Vanishing, Expire, and Close are for one goroutine, Wait
 // for one (the same or another), everything else for any number.
 type Store struct {
 	opt  Options
@@ -88,7 +88,7 @@ func open(dir string, opt Options, readOnly bool) (_ *Store, err error) {
 	if err := s.w.open(s); err != nil {
 		return nil, fmt.Errorf("store %s: %w", dir, err)
 	}
-	s.view = &View{s: s, snap: s.db.NewSnapshot(), seq: s.w.head, refs: 1}
+	s.view = &View{s: s, snap: s.db.NewSnapshot(), seq: s.w.head, gone: s.w.vanishing, refs: 1}
 	return s, nil
 }
 

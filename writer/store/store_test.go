@@ -38,7 +38,7 @@ func openMem(t testing.TB, opt Options) *Store {
 }
 
 func incomingOf(e *nostr.Event) Incoming {
-	return Incoming{Header: nostr.AppendHeader(nil, e), JSON: e.AppendJSON(nil)}
+	return Incoming{Header: nostr.AppendHeader(nil, e), JSON: e.AppendJSON(nil), Vanish: true}
 }
 
 // commit commits and waits.
@@ -195,7 +195,7 @@ func TestUnknownFormatIsRefused(t *testing.T) {
 	fs := vfs.NewMem()
 	plant(t, fs, metaFormat, []byte{0, 0, 0, 7})
 	_, err := Open("store", Options{FS: fs})
-	if err == nil || err.Error() != "store store has format 7; this build knows format 1" {
+	if err == nil || err.Error() != "store store has format 7; this build knows format 2" {
 		t.Errorf("format 7: %v", err)
 	}
 	fs = vfs.NewMem()

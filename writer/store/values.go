@@ -10,30 +10,32 @@ import (
 
 // A log value is
 //
-//	uvarint number of removed events, and for each its uvarint Seq and 32-byte id
+//	uvarint number of removed events, and for each its uvarint Seq, its uvarint
+//	created_at and its 32-byte id
 //	uvarint length of the header, and the header
 //	the JSON, up to the end
 //
-// A stub, which is what stays of an entry that removed something and was then
-// itself removed, ends after a header length of 0.
+// An entry that is nothing but removals, and a stub, which is what stays of one
+// whose own event was then removed, ends after a header length of 0.
 
 // logValue is a decoded log value; its slices alias the value.
 type logValue struct {
 	removed []removed
-	header  nostr.Header // empty in a stub
+	header  nostr.Header // empty if there is none (any more)
 	json    []byte
 }
 
 // removed names an event that an entry removed.
 type removed struct {
-	seq subject.Seq
-	id  nostr.EventID
+	place
+	id nostr.EventID
 }
 
 func appendLogValue(dst []byte, v logValue) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(v.removed)))
 	for _, r := range v.removed {
 		dst = binary.AppendUvarint(dst, uint64(r.seq))
+		dst = binary.AppendUvarint(dst, uint64(r.createdAt))
 		dst = append(dst, r.id[:]...)
 	}
 	dst = binary.AppendUvarint(dst, uint64(len(v.header)))
@@ -53,10 +55,15 @@ func decodeLogValue(b []byte) (v logValue, err error) {
 	b = b[n:]
 	for range count {
 		seq, n := binary.Uvarint(b)
+		if n <= 0 {
+			return logValue{}, errLogValue
+		}
+		b = b[n:]
+		at, n := binary.Uvarint(b)
 		if n <= 0 || len(b) < n+32 {
 			return logValue{}, errLogValue
 		}
-		v.removed = append(v.removed, removed{subject.Seq(seq), nostr.EventID(b[n : n+32])})
+		v.removed = append(v.removed, removed{place{subject.Seq(seq), int64(at)}, nostr.EventID(b[n : n+32])})
 		b = b[n+32:]
 	}
 	size, n := binary.Uvarint(b)

@@ -1,6 +1,13 @@
 package store
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+
+	"github.com/cockroachdb/pebble/v2"
+
 	"rhea/proto/nostr"
 )
 
@@ -38,4 +45,62 @@ func (v vanishing) covers(h nostr.Header) bool {
 func (v vanishing) reaches(pk nostr.PubKey, h nostr.Header) bool {
 	until, ok := v[pk]
 	return ok && h.CreatedAt() <= until
+}
+
+// first returns the author with the lowest key; there must be one.
+func (v vanishing) first() (author nostr.PubKey, until int64) {
+	found := false
+	for pk, at := range v {
+		if !found || bytes.Compare(pk[:], author[:]) < 0 {
+			author, until, found = pk, at, true
+		}
+	}
+	return author, until
+}
+
+// readVanishing reads what is still being carried out.
+func readVanishing(from pebble.Reader) (vanishing, error) {
+	it, err := from.NewIter(within(spaceVanishing))
+	if err != nil {
+		return nil, err
+	}
+	v := vanishing{}
+	for ok := it.First(); ok; ok = it.Next() {
+		until, err := decodeTime(it.Value())
+		if err != nil || len(it.Key()) != vanishLen {
+			return nil, errors.Join(fmt.Errorf("malformed key %x", it.Key()), err, it.Close())
+		}
+		v[nostr.PubKey(it.Key()[1:])] = until
+	}
+	return v, errors.Join(it.Error(), it.Close())
+}
+
+// vanish stores a request to vanish. What it covers is hidden from the moment on
+// that readers see the commit, and Sweep removes it: an author may have any number
+// of events.
+func (w *writer) vanish(in *Incoming) (Verdict, error) {
+	author, until := in.Header.PubKey(), in.Header.CreatedAt()
+	raised, err := w.tombstones.raise(w.pending.batch, appendVanish(nil, spaceVanish, author), until)
+	if err != nil {
+		return Verdict{}, err
+	}
+	if raised {
+		w.ownVanishing()[author] = until
+		w.sweeper.restart(author)
+		key := appendVanish(nil, spaceVanishing, author)
+		if err := w.pending.batch.Set(key, appendTime(nil, until), nil); err != nil {
+			return Verdict{}, err
+		}
+	}
+	_, err = w.add(in, nil)
+	return verdictNew, err
+}
+
+// ownVanishing returns writer.vanishing for changing: views share what earlier
+// batches have left.
+func (w *writer) ownVanishing() vanishing {
+	if !w.pending.cloned {
+		w.vanishing, w.pending.cloned = maps.Clone(w.vanishing), true
+	}
+	return w.vanishing
 }

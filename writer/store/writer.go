@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -15,15 +16,19 @@ import (
 // the batch in work what is not yet to be found in Pebble.
 type writer struct {
 	state
-	s       *Store
-	recent  recent
-	buf     []byte
-	pending pending
+	s          *Store
+	recent     recent
+	tombstones tombstones
+	vanishing  vanishing
+	sweeper    sweeper
+	buf        []byte
+	pending    pending
 }
 
 // pending is what the batch in work has done so far.
 type pending struct {
 	full    bool // the disk is: nothing may be added to the batch
+	cloned  bool // writer.vanishing is this batch's own
 	batch   *pebble.Batch
 	entries []*relaypb.Entry
 	ids     map[nostr.EventID]place // added, or with Seq 0 removed
@@ -32,7 +37,7 @@ type pending struct {
 }
 
 func (w *writer) open(s *Store) error {
-	w.s = s
+	w.s, w.sweeper = s, sweeper{most: maxRemovals}
 	b, err := s.get(metaState, 24)
 	if err != nil {
 		return fmt.Errorf("state: %w", err)
@@ -40,35 +45,42 @@ func (w *writer) open(s *Store) error {
 	if w.state, err = decodeState(b); err != nil {
 		return err
 	}
-	w.pending.ids = make(map[nostr.EventID]place)
-	w.pending.heads = make(map[string]head)
-	w.pending.values = make(map[subject.Seq]logValue)
+	if w.tombstones, err = openTombstones(s.db); err != nil {
+		return fmt.Errorf("tombstones: %w", err)
+	}
+	if w.vanishing, err = readVanishing(s.db); err != nil {
+		return fmt.Errorf("requests to vanish: %w", err)
+	}
 	return w.openRecent()
 }
 
-// commit fills in the verdicts of c and applies what follows from them.
-func (w *writer) commit(c *Commit, incoming []Incoming, full bool) (err error) {
+// begin starts a batch.
+func (w *writer) begin(full bool) {
 	p := &w.pending
-	p.full, p.batch, p.entries = full, w.s.db.NewBatch(), nil
-	clear(p.ids)
-	clear(p.heads)
-	clear(p.values)
+	*p = pending{full: full, batch: w.s.db.NewBatch(), ids: reused(p.ids), heads: reused(p.heads), values: reused(p.values)}
+	w.tombstones.pending = reused(w.tombstones.pending)
+}
+
+// reused returns an empty map. Clearing costs what a map once held, so one that a
+// deletion request of thousands has blown up is left to the collector.
+func reused[K comparable, V any](m map[K]V) map[K]V {
+	if m == nil || len(m) > 4096 {
+		return make(map[K]V)
+	}
+	clear(m)
+	return m
+}
+
+// decideAll fills a batch with what follows from a list of events.
+func (w *writer) decideAll(incoming []Incoming, full bool) (verdicts []Verdict, err error) {
+	w.begin(full)
+	verdicts = make([]Verdict, len(incoming))
 	for i := range incoming {
-		if c.Verdicts[i], err = w.decide(&incoming[i]); err != nil {
-			return errors.Join(err, p.batch.Close())
+		if verdicts[i], err = w.decide(&incoming[i]); err != nil {
+			return nil, errors.Join(err, w.pending.batch.Close())
 		}
 	}
-	if len(p.entries) == 0 {
-		return p.batch.Close()
-	}
-	if err := w.setState(); err != nil {
-		return err
-	}
-	if err := w.s.db.ApplyNoSyncWait(p.batch, pebble.Sync); err != nil {
-		return err
-	}
-	c.batch, c.snap, c.entries = p.batch, w.s.db.NewSnapshot(), p.entries
-	return nil
+	return verdicts, nil
 }
 
 func (w *writer) setState() error {
@@ -78,24 +90,34 @@ func (w *writer) setState() error {
 
 // decide gives the verdict on one event and carries it out. What is already
 // stored comes before the signature: the id binds all that the signature signs.
+// What is hidden is not stored any more.
 func (w *writer) decide(in *Incoming) (Verdict, error) {
 	h := in.Header
 	switch p, err := w.place(h.ID()); {
 	case err != nil:
 		return Verdict{}, err
-	case p.seq != 0:
+	case p.seq != 0 && !w.vanishing.covers(h):
 		return verdictDuplicate, nil
+	case in.Forged:
+		return verdictForged, nil
+	}
+	if v, err := w.tombstones.forbid(h); err != nil {
+		return Verdict{}, err
+	} else if v != nil {
+		return *v, nil
 	}
 	kind := h.Kind()
 	switch {
-	case in.Forged:
-		return verdictForged, nil
 	case kind.IsEphemeral():
 		return w.passOn(in)
 	case kind.IsReplaceable() || kind.IsAddressable():
 		return w.replace(in)
 	case w.pending.full:
 		return verdictFull, nil
+	case kind == kindDeletion:
+		return w.delete(in)
+	case kind == kindVanish && in.Vanish:
+		return w.vanish(in)
 	}
 	_, err := w.add(in, nil)
 	return verdictNew, err
@@ -117,10 +139,11 @@ func (w *writer) replace(in *Incoming) (Verdict, error) {
 	case w.pending.full:
 		return verdictFull, nil
 	case old.seq != 0:
-		if err := w.remove(old.seq); err != nil {
+		r, err := w.remove(old.seq)
+		if err != nil {
 			return Verdict{}, err
 		}
-		gone = []removed{{old.seq, old.id}}
+		gone = []removed{r}
 	}
 	if next.seq, err = w.add(in, gone); err != nil {
 		return Verdict{}, err
@@ -129,11 +152,16 @@ func (w *writer) replace(in *Incoming) (Verdict, error) {
 	return verdictNew, w.pending.batch.Set(key, next.appendTo(nil), nil)
 }
 
-// add gives the event a Seq, a log entry and its index keys.
+// add gives the event a Seq, a log entry and its index keys. The entry says what
+// is gone because of it; what is too much for one entry follows in more of them.
 func (w *writer) add(in *Incoming, gone []removed) (subject.Seq, error) {
 	b, h := w.pending.batch, in.Header
-	seq, err := w.append(logValue{gone, h, in.JSON})
+	first := min(len(gone), maxRemovals)
+	seq, err := w.append(logValue{gone[:first], h, in.JSON})
 	if err != nil {
+		return 0, err
+	}
+	if err := w.appendRemovals(gone[first:]); err != nil {
 		return 0, err
 	}
 	p := place{seq, h.CreatedAt()}
@@ -144,7 +172,23 @@ func (w *writer) add(in *Incoming, gone []removed) (subject.Seq, error) {
 		return 0, err
 	}
 	w.events++
+	w.sweeper.expires(h)
 	return seq, eachIndexKey(h, seq, func(key []byte) error { return b.Set(key, nil, nil) })
+}
+
+// maxRemovals is how many removals an entry of the log has at most. In a bus
+// message they take 57 bytes each, which is within what the writer leaves of it
+// beside an event of the largest size.
+const maxRemovals = 500
+
+// appendRemovals appends entries that are nothing but removals.
+func (w *writer) appendRemovals(gone []removed) error {
+	for some := range slices.Chunk(gone, maxRemovals) {
+		if _, err := w.append(logValue{removed: some}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // append writes the next entry of the log.
@@ -161,31 +205,44 @@ func (w *writer) setLog(seq subject.Seq, v logValue) error {
 	return w.pending.batch.Set(w.buf[:seqKeyLen], w.buf[seqKeyLen:], nil)
 }
 
-// remove takes a stored event out of the log and out of every index but the
-// heads, which are its caller's. The entry that says so is its caller's too. If
-// its own entry removed something, that is kept, so that no follower that is
-// behind it misses a removal.
-func (w *writer) remove(seq subject.Seq) error {
+// remove takes a stored event out of the log and out of every index. The entry
+// that says so is its caller's. If its own entry removed something, that is kept,
+// so that no follower that is behind it misses a removal.
+func (w *writer) remove(seq subject.Seq) (removed, error) {
 	v, err := w.value(seq)
 	if err != nil {
-		return err
+		return removed{}, err
 	}
+	return w.removeValue(seq, v)
+}
+
+// removeValue is remove for who has the log value.
+func (w *writer) removeValue(seq subject.Seq, v logValue) (removed, error) {
+	h := v.header
+	r := removed{place{seq, h.CreatedAt()}, h.ID()}
 	b := w.pending.batch
-	err = eachIndexKey(v.header, seq, func(key []byte) error { return b.Delete(key, nil) })
+	err := eachIndexKey(h, seq, func(key []byte) error { return b.Delete(key, nil) })
 	if err != nil {
-		return err
+		return removed{}, err
 	}
-	w.pending.ids[v.header.ID()] = place{}
-	if err := b.Delete(appendIDKey(nil, v.header.ID()), nil); err != nil {
-		return err
+	w.pending.ids[r.id] = place{}
+	if err := b.Delete(appendIDKey(nil, r.id), nil); err != nil {
+		return removed{}, err
+	}
+	if h.Kind().IsReplaceable() || h.Kind().IsAddressable() {
+		key := appendHeadKey(nil, h)
+		w.pending.heads[string(key)] = head{}
+		if err := b.Delete(key, nil); err != nil {
+			return removed{}, err
+		}
 	}
 	w.events--
 	stub := logValue{removed: v.removed}
 	w.pending.values[seq] = stub
 	if len(v.removed) > 0 {
-		return w.setLog(seq, stub)
+		return r, w.setLog(seq, stub)
 	}
-	return b.Delete(appendSeqKey(nil, spaceLog, seq), nil)
+	return r, b.Delete(appendSeqKey(nil, spaceLog, seq), nil)
 }
 
 // place returns where the event with this id is stored, Seq 0 if it is not.
