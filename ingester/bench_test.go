@@ -6,6 +6,7 @@ import (
 
 	"rhea/proto/limits"
 	"rhea/proto/nostr/nostrtest"
+	"rhea/proto/policy"
 	"rhea/proto/relaypb"
 	"rhea/proto/schnorr"
 	"rhea/proto/stage"
@@ -14,7 +15,7 @@ import (
 // benchmark runs real events through the core in batches of 64.
 func benchmark(b *testing.B, verify verifier, goroutines int, trusted bool) {
 	lines := nostrtest.Lines(b)
-	c := newCore(limits.Default(), 0, newMetrics(stage.NewMetrics("ingester")))
+	c := newCore(limits.Default(), policy.Default(), 0, newMetrics(stage.NewMetrics("ingester")))
 	size := 0
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {

@@ -54,7 +54,7 @@ type ingester struct {
 
 func newIngester(cfg Config, env stage.Env, verify verifier) *ingester {
 	in := &ingester{env: env, verify: verify, workers: cfg.verifiers(), metrics: newMetrics(env.Metrics)}
-	in.core = newCore(env.Limits, cfg.SeenEvents, in.metrics)
+	in.core = newCore(env.Limits, env.Policy, cfg.SeenEvents, in.metrics)
 	in.roster = bus.NewRoster(env.Bus, subject.Ingester, env.Version, func(m *relaypb.Member) {
 		m.Stats = env.Metrics.Snapshot()
 	})
@@ -139,6 +139,8 @@ func (in *ingester) take(msg *bus.Message, now int64) {
 		switch body := m.Body.(type) {
 		case *relaypb.IngestInbox_Event:
 			in.core.take(body.Event, now)
+		case *relaypb.IngestInbox_Auth:
+			in.core.authenticate(body.Auth, now)
 		default:
 			in.metrics.unknown.Inc()
 		}

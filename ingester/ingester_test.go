@@ -167,6 +167,46 @@ func TestOrderPerConnection(t *testing.T) {
 	})
 }
 
+// An AUTH that comes over the bus is answered to its gateway, in order with the
+// events around it, and passed on to nobody.
+func TestAuth(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 2)
+		r := w.start(DefaultConfig(), schnorr.Verify)
+		defer r.stop()
+		settle()
+		login := &nostr.Event{CreatedAt: time.Now().Unix(), Kind: kindAuth, Tags: []nostr.Tag{{"relay", "ws://127.0.0.1:7777"}, {"challenge", "c"}}}
+		if err := nostrtest.Sign(login, nostrtest.Secret(1)); err != nil {
+			t.Fatal(err)
+		}
+		raw := login.AppendJSON(nil)
+		for i, challenge := range []string{"c", "d"} {
+			w.send(w.conn(1), &relaypb.IngestInbox{Body: &relaypb.IngestInbox_Auth{Auth: &relaypb.AuthFrame{
+				Conn: uint64(w.conn(1)), Num: uint64(i), Event: raw, Challenge: challenge, Host: "127.0.0.1:7777",
+			}}})
+		}
+		w.event(w.conn(1), 2, raw)
+		w.flush()
+		synctest.Wait()
+		got := w.verdicts()
+		if len(got) != 3 || len(w.admitted()) != 0 {
+			t.Fatalf("verdicts: %v", got)
+		}
+		for i, want := range []relaypb.Outcome{relaypb.Outcome_AUTHENTICATED, relaypb.Outcome_INVALID, relaypb.Outcome_INVALID} {
+			if v := got[i]; v.Num != uint64(i) || v.Outcome != want || !bytes.Equal(v.Id, login.ID[:]) {
+				t.Errorf("verdict %d: %v", i, v)
+			}
+		}
+		if !bytes.Equal(got[0].Key, login.PubKey[:]) {
+			t.Errorf("key %x, want %s", got[0].Key, login.PubKey)
+		}
+		s := r.metrics.Snapshot()
+		if s["auths"] != 2 || s["authenticated"] != 1 || s["auths_refused"] != 1 || s["refused.auth"] != 1 {
+			t.Errorf("metrics: %v", s)
+		}
+	})
+}
+
 // What does not decode, or is of an unknown kind, is counted and harms nothing.
 func TestGarbage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

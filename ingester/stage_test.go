@@ -7,6 +7,7 @@ import (
 
 	"rhea/proto/bus"
 	"rhea/proto/limits"
+	"rhea/proto/policy"
 	"rhea/proto/relaypb"
 	"rhea/proto/stage"
 	"rhea/proto/subject"
@@ -53,7 +54,7 @@ func newWorld(t *testing.T, shards int) *world {
 func (w *world) start(cfg Config, verify verifier) *running {
 	r := &running{bus: w.mem.Join(w.space, slog.New(slog.DiscardHandler)), metrics: stage.NewMetrics("ingester")}
 	in := newIngester(cfg, stage.Env{
-		Bus: r.bus, Log: slog.New(slog.DiscardHandler), Metrics: r.metrics, Limits: limits.Default(), Version: "test",
+		Bus: r.bus, Log: slog.New(slog.DiscardHandler), Metrics: r.metrics, Limits: limits.Default(), Policy: policy.Default(), Version: "test",
 	}, verify)
 	r.roster = in.roster
 	ctx, cancel := context.WithCancel(context.Background())
@@ -73,7 +74,11 @@ func (w *world) conn(i uint32) subject.ConnID { return subject.MakeConnID(w.bus.
 
 // event sends a frame, with the next flush.
 func (w *world) event(conn subject.ConnID, num uint64, event []byte) {
-	m := &relaypb.IngestInbox{Body: &relaypb.IngestInbox_Event{Event: &relaypb.EventFrame{Conn: uint64(conn), Num: num, Event: event}}}
+	w.send(conn, &relaypb.IngestInbox{Body: &relaypb.IngestInbox_Event{Event: &relaypb.EventFrame{Conn: uint64(conn), Num: num, Event: event}}})
+}
+
+// send sends a message to the ingester of a connection, with the next flush.
+func (w *world) send(conn subject.ConnID, m *relaypb.IngestInbox) {
 	if err := w.outbox.Send(w.space.Ingest(w.space.ShardOf(conn)), m); err != nil {
 		w.t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package ingester
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -10,30 +11,39 @@ import (
 	"rhea/proto/limits"
 	"rhea/proto/nostr"
 	"rhea/proto/nostr/nostrtest"
+	"rhea/proto/policy"
 	"rhea/proto/relaypb"
 	"rhea/proto/schnorr"
 	"rhea/proto/stage"
 	"rhea/proto/subject"
 )
 
-// transcript is a core and the events that a transcript has made, by name.
+// transcript is a core, and the events and keys that a transcript has used.
 type transcript struct {
 	core   *core
 	now    int64
 	events map[string]*nostr.Event
+	keys   map[nostr.PubKey]int
 }
 
 // TestTranscripts runs testdata/transcripts/*.txt. Commands:
 //
 //	core [size=N] [tags=N] [content=N] [past=N] [future=N] [seen=N] [now=N]
-//	event NAME [key=N] [kind=N] [at=N] [content=TEXT]     a signed event, remembered by name
+//	     [urls=(URL,…)] [pow=N] [kindpow=KIND:N] [mute]
+//	event NAME [key=N] [kind=N] [at=N] [content=TEXT] [tags=N] [relays=N] [tag=(NAME,VALUE,…)]… [mine=N [target=TEXT]]
 //	batch                                                 frames, one a line: CONN NUM EVENT
+//
+// An event is signed and remembered by its name. Lines below the command are its
+// content; tags adds so many t tags, relays so many relay tags; mine adds a nonce tag that makes its difficulty
+// exactly this.
 //
 // EVENT is a name, or forge:NAME (another signature), tamper:NAME (other content
 // under the same id), trust:NAME and trust:forge:NAME (an import), or raw TEXT.
+// Before it may stand as=KEY,… (keys that the connection has authenticated), or
+// auth=CHALLENGE@HOST, which makes it an AUTH and not an EVENT.
 func TestTranscripts(t *testing.T) {
 	datadriven.Walk(t, "testdata/transcripts", func(t *testing.T, path string) {
-		tr := &transcript{events: make(map[string]*nostr.Event)}
+		tr := &transcript{events: make(map[string]*nostr.Event), keys: make(map[nostr.PubKey]int)}
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			switch d.Cmd {
 			case "core":
@@ -50,7 +60,8 @@ func TestTranscripts(t *testing.T) {
 }
 
 func (tr *transcript) newCore(t *testing.T, d *datadriven.TestData) string {
-	l, events := limits.Default(), 100
+	l, p, events := limits.Default(), policy.Default(), 100
+	var kindPoW string
 	d.MaybeScanArgs(t, "size", &l.MaxMessageLength)
 	d.MaybeScanArgs(t, "tags", &l.MaxEventTags)
 	d.MaybeScanArgs(t, "content", &l.MaxContentLength)
@@ -58,23 +69,52 @@ func (tr *transcript) newCore(t *testing.T, d *datadriven.TestData) string {
 	d.MaybeScanArgs(t, "future", &l.CreatedAtUpperLimit)
 	d.MaybeScanArgs(t, "seen", &events)
 	d.MaybeScanArgs(t, "now", &tr.now)
-	tr.core = newCore(l, events, newMetrics(stage.NewMetrics("ingester")))
+	d.MaybeScanArgs(t, "pow", &p.MinPoW)
+	d.MaybeScanArgs(t, "kindpow", &kindPoW)
+	if err := p.KindPoW.UnmarshalText([]byte(kindPoW)); err != nil {
+		d.Fatalf(t, "%v", err)
+	}
+	for _, arg := range d.CmdArgs {
+		switch arg.Key {
+		case "urls":
+			p.URLs = arg.Vals
+		case "mute":
+			p.Mute = true
+		}
+	}
+	if err := p.Validate(); err != nil {
+		d.Fatalf(t, "%v", err)
+	}
+	tr.core = newCore(l, p, events, newMetrics(stage.NewMetrics("ingester")))
 	return ""
 }
 
 func (tr *transcript) event(t *testing.T, d *datadriven.TestData) string {
-	e := &nostr.Event{CreatedAt: 1000, Kind: 1}
-	var key, kind, n int
-	var at int64
-	kind, at = 1, 1000
+	e := &nostr.Event{Content: d.Input}
+	kind, at, key, n, relays, work, target := 1, int64(1000), 0, 0, 0, -1, ""
 	d.MaybeScanArgs(t, "key", &key)
 	d.MaybeScanArgs(t, "kind", &kind)
 	d.MaybeScanArgs(t, "at", &at)
 	d.MaybeScanArgs(t, "content", &e.Content)
 	d.MaybeScanArgs(t, "tags", &n)
+	d.MaybeScanArgs(t, "relays", &relays)
+	d.MaybeScanArgs(t, "mine", &work)
+	d.MaybeScanArgs(t, "target", &target)
 	e.Kind, e.CreatedAt = nostr.Kind(kind), at
 	for i := range n {
 		e.Tags = append(e.Tags, nostr.Tag{"t", fmt.Sprint(i)})
+	}
+	for i := range relays {
+		e.Tags = append(e.Tags, nostr.Tag{"relay", fmt.Sprintf("wss://%d.example.com", i)})
+	}
+	for _, arg := range d.CmdArgs {
+		if arg.Key == "tag" {
+			e.Tags = append(e.Tags, arg.Vals)
+		}
+	}
+	e.PubKey = tr.pubkey(t, d, key)
+	if work >= 0 {
+		mine(e, work, target)
 	}
 	if err := nostrtest.Sign(e, nostrtest.Secret(uint64(key))); err != nil {
 		d.Fatalf(t, "%v", err)
@@ -83,23 +123,43 @@ func (tr *transcript) event(t *testing.T, d *datadriven.TestData) string {
 	return ""
 }
 
+// mine adds the first nonce that makes the difficulty of e exactly this.
+func mine(e *nostr.Event, difficulty int, target string) {
+	nonce := nostr.Tag{"nonce", ""}
+	if target != "" {
+		nonce = append(nonce, target)
+	}
+	e.Tags = append(e.Tags, nonce)
+	for i := 0; e.ComputeID().Difficulty() != difficulty; i++ {
+		nonce[1] = fmt.Sprint(i)
+	}
+}
+
+// pubkey returns the public key of a number, and remembers whose it is.
+func (tr *transcript) pubkey(t *testing.T, d *datadriven.TestData, key int) nostr.PubKey {
+	secret := nostrtest.Secret(uint64(key))
+	pubkey, err := schnorr.PublicKey(&secret)
+	if err != nil {
+		d.Fatalf(t, "%v", err)
+	}
+	tr.keys[pubkey] = key
+	return pubkey
+}
+
 func (tr *transcript) batch(t *testing.T, d *datadriven.TestData) string {
 	for line := range strings.Lines(d.Input) {
-		var conn, num uint64
-		fields := strings.SplitN(strings.TrimSpace(line), " ", 3)
-		if _, err := fmt.Sscanf(fields[0]+" "+fields[1], "%d %d", &conn, &num); err != nil || len(fields) < 3 {
-			d.Fatalf(t, "%q: want CONN NUM EVENT", line)
-		}
-		f := &relaypb.EventFrame{Conn: uint64(subject.MakeConnID(0xa, uint32(conn))), Num: num}
-		f.Event, f.Trusted = tr.frame(t, d, fields[2])
-		tr.core.take(f, tr.now)
+		tr.take(t, d, strings.TrimSpace(line))
 	}
 	waiting := len(tr.core.checks)
 	verifyAll(schnorr.Verify, tr.core.checks, 1)
 	var b strings.Builder
 	for _, out := range tr.core.finish() {
 		if v := out.verdict; v != nil {
-			fmt.Fprintf(&b, "out %s: %d %s %s %q\n", out.gateway, v.Num, tr.nameOf(v.Id), v.Outcome, v.Text)
+			fmt.Fprintf(&b, "out %s: %d %s %s %q", out.gateway, v.Num, tr.nameOf(v.Id), v.Outcome, v.Text)
+			if len(v.Key) > 0 {
+				fmt.Fprintf(&b, " key=%d", tr.keys[nostr.PubKey(v.Key)])
+			}
+			b.WriteByte('\n')
 			continue
 		}
 		a := out.admitted
@@ -109,13 +169,51 @@ func (tr *transcript) batch(t *testing.T, d *datadriven.TestData) string {
 		}
 		id := h.ID()
 		fmt.Fprintf(&b, "write: %d %d %s", uint32(a.Conn), a.Num, tr.nameOf(id[:]))
-		if a.Forged {
-			b.WriteString(" forged")
+		for _, flag := range []struct {
+			set  bool
+			text string
+		}{{a.Forged, " forged"}, {a.Vanish, " vanish"}, {a.Hear, " hear"}} {
+			if flag.set {
+				b.WriteString(flag.text)
+			}
 		}
 		b.WriteByte('\n')
 	}
 	fmt.Fprintf(&b, "checks: %d\n", waiting)
 	return b.String()
+}
+
+// take gives one line of a batch to the core.
+func (tr *transcript) take(t *testing.T, d *datadriven.TestData, line string) {
+	var conn, num uint64
+	fields := strings.SplitN(line, " ", 3)
+	if _, err := fmt.Sscanf(line, "%d %d", &conn, &num); err != nil || len(fields) < 3 {
+		d.Fatalf(t, "%q: want CONN NUM EVENT", line)
+	}
+	conn = uint64(subject.MakeConnID(0xa, uint32(conn)))
+	how, event, ok := strings.Cut(fields[2], " ")
+	if login, isAuth := strings.CutPrefix(how, "auth="); ok && isAuth {
+		f := &relaypb.AuthFrame{Conn: conn, Num: num}
+		f.Challenge, f.Host, _ = strings.Cut(login, "@")
+		f.Event, _ = tr.frame(t, d, event)
+		tr.core.authenticate(f, tr.now)
+		return
+	}
+	f := &relaypb.EventFrame{Conn: conn, Num: num}
+	if keys, isKeys := strings.CutPrefix(how, "as="); ok && isKeys {
+		for text := range strings.SplitSeq(keys, ",") {
+			key, err := strconv.Atoi(text)
+			if err != nil {
+				d.Fatalf(t, "%q: %v", line, err)
+			}
+			pubkey := tr.pubkey(t, d, key)
+			f.Keys = append(f.Keys, pubkey[:])
+		}
+	} else {
+		event = fields[2]
+	}
+	f.Event, f.Trusted = tr.frame(t, d, event)
+	tr.core.take(f, tr.now)
 }
 
 func (tr *transcript) frame(t *testing.T, d *datadriven.TestData, text string) (raw []byte, trusted bool) {
