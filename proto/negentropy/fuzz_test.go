@@ -33,7 +33,7 @@ func seedMessages(f *testing.F) {
 func FuzzMessage(f *testing.F) {
 	seedMessages(f)
 	f.Fuzz(func(t *testing.T, size uint16, msg []byte) {
-		set := NewSlice(random(rand.New(rand.NewPCG(uint64(size), 1)), int(size)%3000, 50))
+		set := NewSlice(random(rand.New(rand.NewPCG(uint64(size), 1)), int(size)%600, 50))
 		dst := []byte("before")
 		for _, limit := range []int{MinSize, MinSize + 321, 0} {
 			reply, err := Respond(slices.Clone(dst), set, msg, limit)
