@@ -110,7 +110,8 @@ func (c *core) serve(group []*watch, commits []commit) {
 		}
 	}
 	now := c.now.Unix()
-	for i, e := range commits {
+	for i := range commits {
+		e := &commits[i]
 		if len(takers[i]) == 0 || e.header.Expired(now) {
 			continue
 		}

@@ -99,9 +99,10 @@ func (c *core) follow(now time.Time, e *relaypb.Entries) {
 	if !c.known || e.Store != c.store || from != c.window.next {
 		c.restart(e.Store, from)
 	}
-	for _, entry := range c.commits(e) {
-		c.window.push(entry)
-		c.match(entry)
+	list := c.commits(e)
+	for i := range list {
+		c.window.push(list[i])
+		c.match(&list[i])
 	}
 	c.window.advance(subject.Seq(e.Next))
 }
@@ -153,7 +154,7 @@ func (c *core) commits(e *relaypb.Entries) []commit {
 }
 
 // match delivers a commit to the live watches that want it.
-func (c *core) match(e commit) {
+func (c *core) match(e *commit) {
 	c.metrics.commits.Inc()
 	if e.header.Expired(c.now.Unix()) {
 		return

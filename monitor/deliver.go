@@ -28,7 +28,7 @@ type gateway struct {
 
 // deliver collects an event for a watch. Deliveries of one event that follow each
 // other are one.
-func (c *core) deliver(w *watch, e commit) {
+func (c *core) deliver(w *watch, e *commit) {
 	gw := w.gateway
 	c.metrics.recipients.Inc()
 	if n := len(gw.pending); n > 0 && gw.pending[n-1].Seq == uint64(e.seq) {

@@ -16,7 +16,7 @@ type hearing struct {
 // and wants it has heard it, too: it will be served from the window. Whether there
 // is one is only looked up when there was no other, since none or some is all that
 // anybody asks.
-func (c *core) hear(e commit, takers int) {
+func (c *core) hear(e *commit, takers int) {
 	for i := 0; takers == 0 && i < len(c.waiting); i++ {
 		if w := c.waiting[i]; w.state == waiting && e.seq > w.after && w.matches(e.header) && w.maySee(e) {
 			takers++

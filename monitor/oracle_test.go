@@ -52,23 +52,26 @@ type client struct {
 	gw           subject.Instance
 	num          uint64
 	filters      []nostr.Filter
+	keys         [][]byte
 	after, until uint64 // until: the position when it was taken back, 0 if never
 	confirmed    bool
 	got          []uint64
 }
 
-// wanted is what the client must have received, by looping over the whole log.
+// wanted is what the client must have received if nothing had expired, by looping
+// over the whole log.
 func (c *client) wanted(entries []*relaypb.Entry, position uint64) (seqs []uint64) {
 	for _, e := range entries {
-		if e.Seq > c.after && e.Seq <= position && len(e.Header) > 0 && nostr.MatchAny(c.filters, nostr.Header(e.Header)) {
+		if e.Seq > c.after && e.Seq <= position && len(e.Header) > 0 && nostr.MatchAny(c.filters, nostr.Header(e.Header)) && maySee(e.Header, c.keys) {
 			seqs = append(seqs, e.Seq)
 		}
 	}
 	return seqs
 }
 
-// Subscriptions come and go while the log goes on. Each receives exactly what
-// looping over all filters finds behind its `after`, once, in the order of Seqs.
+// Subscriptions come and go while the log goes on and events expire. Each receives
+// exactly what looping over all filters finds behind its `after` and its keys may
+// see, once, in the order of Seqs, and nothing that has expired.
 func TestMatchesLikeALoop(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -76,10 +79,12 @@ func TestMatchesLikeALoop(t *testing.T) {
 	entries, events := realLog(t, r)
 	gen := nostrtest.NewFilterGen(seed, events)
 	head := entries[len(entries)-1].Seq
+	const seconds = 1000
+	expiring(entries, r, 0, 2*seconds)
 
 	cfg := Config{WindowBytes: 256 << 10, WindowEntries: 500, MaxWatches: 10_000, MaxFilterBytes: 1 << 30}
 	shard := func(subject.ConnID) subject.Shard { return 0 }
-	c := newCore(7, cfg, nostr.FilterLimits{}, policy.Policy{}, shard, newMetrics(stage.NewMetrics("monitor")))
+	c := newCore(7, cfg, nostr.FilterLimits{}, policy.Policy{PrivateKinds: privateKinds}, shard, newMetrics(stage.NewMetrics("monitor")))
 	c.reshard(time.Unix(0, 0), []subject.Shard{0}, nil)
 	now := time.Unix(0, 0)
 
@@ -90,7 +95,7 @@ func TestMatchesLikeALoop(t *testing.T) {
 	var asked *fetch
 	position := head / 4
 	flush := func() {
-		out := c.flush(time.Unix(0, 0))
+		out := c.flush(now)
 		for _, d := range out.deliveries {
 			if numbers[d.to]++; d.msg.Number != numbers[d.to] || d.msg.Monitor != 7 || d.msg.Upto < upto[d.to] {
 				t.Fatalf("gateway %d: number %d upto %d, expected number %d upto at least %d", d.to, d.msg.Number, d.msg.Upto, numbers[d.to], upto[d.to])
@@ -100,6 +105,9 @@ func TestMatchesLikeALoop(t *testing.T) {
 				t.Fatalf("a message of %d bytes with %d events", n, len(d.msg.Events))
 			}
 			for _, e := range d.msg.Events {
+				if expired(entries, e.Seq, now.Unix()) {
+					t.Fatalf("event %d is sent although it has expired", e.Seq)
+				}
 				for _, num := range e.Nums {
 					cl := clients[[2]uint64{uint64(d.to), num}]
 					cl.got = append(cl.got, e.Seq)
@@ -112,11 +120,13 @@ func TestMatchesLikeALoop(t *testing.T) {
 		if out.fetch != nil {
 			asked = out.fetch
 		}
+		// Only now, when nothing that was matched before waits to be sent.
+		now = time.Unix(min(now.Unix()+r.Int64N(4), seconds), 0)
 	}
-	c.follow(time.Unix(0, 0), &relaypb.Entries{Store: 1, From: position + 1, Next: position + 1})
+	c.follow(now, &relaypb.Entries{Store: 1, From: position + 1, Next: position + 1})
 	for num := uint64(1); num <= 1000 || position < head || len(c.waiting) > 0; num++ {
 		if num <= 1000 {
-			cl := &client{gw: subject.Instance(r.IntN(3) + 1), num: num, filters: gen.Filters()}
+			cl := &client{gw: subject.Instance(r.IntN(3) + 1), num: num, filters: gen.Filters(), keys: someKeys(r, events)}
 			cl.after = []uint64{position, position - min(position, r.Uint64N(100)), r.Uint64N(position + 1), position + r.Uint64N(10)}[r.IntN(4)]
 			clients[[2]uint64{uint64(cl.gw), num}] = cl
 			all = append(all, cl)
@@ -131,46 +141,48 @@ func TestMatchesLikeALoop(t *testing.T) {
 			}
 		}
 		if next := min(head, position+r.Uint64N(12)); next > position {
-			c.follow(time.Unix(0, 0), between(entries, position+1, next+1))
+			c.follow(now, between(entries, position+1, next+1))
 			position = next
 		}
 		if asked != nil && r.IntN(2) == 0 {
 			f := asked
 			asked = nil
-			c.fetched(time.Unix(0, 0), f, between(entries, uint64(f.from), min(uint64(f.from)+1+r.Uint64N(400), head+1)))
+			c.fetched(now, f, between(entries, uint64(f.from), min(uint64(f.from)+1+r.Uint64N(400), head+1)))
 		}
 		if r.IntN(2) == 0 {
 			flush()
 		}
 	}
 	flush()
-	received := 0
+	received, withheld := 0, 0
 	for _, cl := range all {
 		// What a client that went has got must be the beginning of it all, and as far
 		// as the position was then if the client was live.
-		want, least := cl.wanted(entries, head), 0
+		want, least := less(cl.wanted(entries, head), cl.got, entries, now.Unix()), 0
 		switch {
 		case cl.until == 0 && !cl.confirmed:
 			t.Errorf("client %d was never confirmed", cl.num)
 		case cl.until == 0:
 			least = len(want)
 		case cl.confirmed:
-			least = len(cl.wanted(entries, cl.until))
+			least = len(less(cl.wanted(entries, cl.until), cl.got, entries, now.Unix()))
 		}
 		if n := len(cl.got); n < least || n > len(want) || !slices.Equal(cl.got, want[:n]) {
 			t.Errorf("client %d after %d until %d: %s", cl.num, cl.after, cl.until, difference(cl.got, want))
 		}
 		received += len(want)
+		withheld += len(cl.wanted(entries, head)) - len(want)
 	}
-	if received < 1000 {
-		t.Errorf("only %d deliveries: the test tests little", received)
+	t.Logf("%d deliveries, %d expired before", received, withheld)
+	if received < 1000 || withheld < 100 {
+		t.Errorf("%d deliveries, %d withheld: the test tests little", received, withheld)
 	}
 
 	for _, cl := range all {
 		c.handle(now, &relaypb.SubInbox{Body: &relaypb.SubInbox_Unwatch{Unwatch: &relaypb.Unwatch{
 			Conn: uint64(subject.MakeConnID(cl.gw, 1)), Num: cl.num}}})
 	}
-	c.flush(time.Unix(0, 0))
+	c.flush(now)
 	x := c.index
 	tags := 0
 	for _, p := range x.tags {
@@ -190,7 +202,7 @@ func watchOf(cl *client, num uint64) *relaypb.SubInbox {
 		text = cl.filters[i].AppendJSON(text)
 	}
 	return &relaypb.SubInbox{Body: &relaypb.SubInbox_Watch{Watch: &relaypb.Watch{
-		Conn: uint64(subject.MakeConnID(cl.gw, 1)), Num: num, After: cl.after, Filters: text}}}
+		Conn: uint64(subject.MakeConnID(cl.gw, 1)), Num: num, After: cl.after, Filters: text, Keys: cl.keys}}}
 }
 
 // difference describes where two lists of Seqs part.

@@ -13,6 +13,7 @@ import (
 	"rhea/proto/bus"
 	"rhea/proto/limits"
 	"rhea/proto/nostr"
+	"rhea/proto/policy"
 	"rhea/proto/relaypb"
 	"rhea/proto/stage"
 	"rhea/proto/subject"
@@ -95,14 +96,15 @@ func (w *fakeWriter) commit(n uint64) {
 // fakeGateway speaks a gateway's part in live subscriptions, as the design says,
 // and loses some of what it is sent.
 type fakeGateway struct {
-	t      *testing.T
-	bus    *bus.Bus
-	roster *bus.Roster
-	inbox  *bus.Inbox[*relaypb.OutInbox]
-	outbox *bus.Outbox
-	do     chan func() // what the test asks for, done in the loop
-	lossy  bool
-	rng    *rand.Rand
+	t       *testing.T
+	bus     *bus.Bus
+	roster  *bus.Roster
+	inbox   *bus.Inbox[*relaypb.OutInbox]
+	outbox  *bus.Outbox
+	do      chan func() // what the test asks for, done in the loop
+	lossy   bool
+	rng     *rand.Rand
+	entries []*relaypb.Entry // the whole log
 
 	num    uint64
 	byNum  map[uint64]*sub
@@ -121,10 +123,10 @@ type sub struct {
 	asked     time.Time
 }
 
-func newFakeGateway(t *testing.T, m *bus.Memory, rng *rand.Rand) *fakeGateway {
+func newFakeGateway(t *testing.T, m *bus.Memory, entries []*relaypb.Entry, rng *rand.Rand) *fakeGateway {
 	b := m.Join(newSpace(t), quiet)
 	g := &fakeGateway{
-		t: t, bus: b, roster: bus.NewRoster(b, subject.Gateway, "", nil), outbox: b.NewOutbox(), do: make(chan func()), rng: rng,
+		t: t, bus: b, entries: entries, roster: bus.NewRoster(b, subject.Gateway, "", nil), outbox: b.NewOutbox(), do: make(chan func()), rng: rng,
 		byNum: map[uint64]*sub{}, number: map[subject.Instance]uint64{}, upto: map[subject.Instance]uint64{},
 		inbox: bus.Listen(b, func() *relaypb.OutInbox { return new(relaypb.OutInbox) }, 0),
 	}
@@ -196,13 +198,13 @@ func (g *fakeGateway) register(s *sub) {
 	g.num++
 	s.num, s.owner, s.confirmed, s.asked = g.num, g.owner(s), false, time.Now()
 	g.byNum[s.num] = s
-	m := watchOf(&client{filters: s.filters, after: after}, s.num)
+	m := watchOf(&client{filters: s.filters, keys: s.keys, after: after}, s.num)
 	m.GetWatch().Conn = uint64(s.conn)
 	g.outbox.Send(g.bus.Space.Sub(g.bus.Space.ShardOf(s.conn)), m)
 }
 
-func (g *fakeGateway) open(conn uint32, filters []nostr.Filter, after uint64) {
-	s := &sub{client: client{filters: filters, after: after}, conn: subject.MakeConnID(g.bus.Instance, conn), seen: after}
+func (g *fakeGateway) open(conn uint32, filters []nostr.Filter, keys [][]byte, after uint64) {
+	s := &sub{client: client{filters: filters, keys: keys, after: after}, conn: subject.MakeConnID(g.bus.Instance, conn), seen: after}
 	g.subs = append(g.subs, s)
 	g.register(s)
 }
@@ -227,6 +229,9 @@ func (g *fakeGateway) take(d *relaypb.Deliveries) {
 		}
 	}
 	for _, e := range d.Events {
+		if expired(g.entries, e.Seq, time.Now().Unix()) {
+			g.t.Errorf("event %d came although it has expired", e.Seq)
+		}
 		for _, num := range e.Nums {
 			// While a shard changes hands two monitors can have a watch. Each may lose
 			// what the other delivers, so only the one that was asked counts.
@@ -258,7 +263,8 @@ type runningMonitor struct {
 func startMonitor(t *testing.T, m *bus.Memory, cfg Config) *runningMonitor {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &runningMonitor{cancel: cancel, done: make(chan struct{}), env: stage.Env{
-		Bus: m.Join(newSpace(t), quiet), Log: quiet, Metrics: stage.NewMetrics("monitor"), Limits: limits.Default(), Version: "test",
+		Bus: m.Join(newSpace(t), quiet), Log: quiet, Metrics: stage.NewMetrics("monitor"), Limits: limits.Default(),
+		Policy: policy.Policy{PrivateKinds: privateKinds}, Version: "test",
 	}}
 	go func() {
 		defer close(r.done)

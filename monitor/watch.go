@@ -167,4 +167,4 @@ func (w *watch) matches(h nostr.Header) bool {
 
 // maySee says whether the watch may be sent a commit. It looks at nothing but the
 // commit unless that is private.
-func (w *watch) maySee(e commit) bool { return !e.private || w.reader.Allows(e.header) }
+func (w *watch) maySee(e *commit) bool { return !e.private || w.reader.Allows(e.header) }
