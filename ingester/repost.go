@@ -61,11 +61,11 @@ func readTag(l *strictjson.Lexer) (protected bool, err error) {
 	}
 	first := true
 	err = each(l, ']', func() error {
-		if !first || l.Peek() != '"' {
-			first = false
+		isName := first && l.Peek() == '"'
+		first = false
+		if !isName {
 			return l.Skip(maxNesting)
 		}
-		first = false
 		name, err := l.String()
 		protected = name == "-"
 		return err
