@@ -173,6 +173,7 @@ type fakeQuery struct {
 	conn    subject.ConnID
 	num     uint64
 	filters []testFilter
+	keys    [][]byte
 	granted int
 	sent    int
 	index   uint32

@@ -1,15 +1,18 @@
 package gateway
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+	"unique"
 
 	"github.com/gobwas/ws"
 	"google.golang.org/protobuf/proto"
@@ -24,10 +27,13 @@ import (
 
 // TestLossAndDeath runs a core with simulated time among processes that die and
 // are replaced, on a bus that loses messages in both directions, and sometimes all
-// that is under way. Clients publish,
-// subscribe, close, stall. The oracle is what every subscription must hear: the
-// stored events k, k-1, …, 1, then EOSE, then k+1, k+2, … without a hole or a
-// repetition, up to the last; and for every EVENT exactly one OK.
+// that is under way. Clients publish, subscribe, count, authenticate, close, stall.
+// Some events are for those with a key only.
+//
+// The oracle is what every subscription must hear: of the stored events k, k-1, …,
+// 1, then EOSE, then of k+1, k+2, … up to the last, each that its client may see,
+// without a hole or a repetition (see simSub.verify); for every EVENT and AUTH
+// exactly one OK; for the last COUNT of an id exactly one answer.
 func TestLossAndDeath(t *testing.T) {
 	for round := range 5 {
 		seed := rand.Uint64()
@@ -57,7 +63,7 @@ type sim struct {
 	now     time.Time
 	loss    float64
 	inst    subject.Instance
-	log     []string // JSON; the event at i has Seq i+1
+	log     []simEvent // that at i has Seq i+1
 	known   map[string]bool
 	worker  *simWorker
 	monitor *simMonitor
@@ -73,25 +79,41 @@ type simWorker struct {
 
 type simMonitor struct {
 	inst    subject.Instance
-	watches map[uint64]int // served up to
-	fresh   []uint64       // to be confirmed
+	watches map[uint64]*simWatch
+	fresh   []uint64 // to be confirmed
 	number  uint64
 	told    int
 }
 
+type simWatch struct {
+	upto int
+	keys [][]byte
+}
+
+type simEvent struct {
+	json string
+	key  byte // that its readers need; 0: none
+}
+
+// simKeys is how many keys there are, from 1 on.
+const simKeys = 3
+
 type simClient struct {
 	conn    *conn
 	subs    map[string]*simSub
-	pending map[string]int // event → OKs heard
+	counts  map[string]bool // that wait for an answer
+	pending map[string]int  // event → OKs heard
+	auths   map[string]byte // event → its key
+	keys    simAuth
 	stalled int
 	next    int
 }
 
-// simSub is what one subscription has heard.
-type simSub struct {
-	stored []int
-	eose   bool
-	live   []int
+// simAuth is what a client has authenticated, by key.
+type simAuth struct {
+	tried [simKeys + 1]bool
+	sure  [simKeys + 1]bool // OK true was heard
+	from  [simKeys + 1]int  // as of this Seq
 }
 
 func newSim(t *testing.T, seed uint64) *sim {
@@ -100,19 +122,21 @@ func newSim(t *testing.T, seed uint64) *sim {
 		t.Fatal(err)
 	}
 	s := &sim{t: t, rng: rand.New(rand.NewPCG(seed, 1)), now: time.Unix(1_700_000_000, 0), loss: 0.03, inst: 100, known: make(map[string]bool)}
+	pol := policy.Policy{Auth: policy.AuthOnConnect, Mute: true}
 	cfg, lim := DefaultConfig(), limits.Default()
 	cfg.PingInterval = time.Hour
 	h := newTestHub(lim.MaxMessageLength)
 	h.log, h.metrics, h.maxOutbound = slog.New(slog.DiscardHandler), newMetrics(stage.NewMetrics("gateway")), int(cfg.MaxOutbound)
-	s.core = newCore(space, 0x6a, rules{config: &cfg, limits: &lim, policy: &policy.Policy{Auth: policy.AuthNeeded}}, s, h, s.now)
+	s.core = newCore(space, 0x6a, rules{config: &cfg, limits: &lim, policy: &pol}, s, h, s.now)
 	s.newWorker()
 	s.newMonitor()
 	s.roster()
 	for i := range 4 {
-		cn := &conn{id: subject.MakeConnID(0x6a, uint32(i+1)), socket: socket{hub: h}}
+		cn := &conn{id: subject.MakeConnID(0x6a, uint32(i+1)), host: unique.Make("relay.example.org"), socket: socket{hub: h}}
 		cn.shard = space.ShardOf(cn.id)
 		cn.socket.conn = cn
-		s.clients = append(s.clients, &simClient{conn: cn, subs: make(map[string]*simSub), pending: make(map[string]int)})
+		s.clients = append(s.clients, &simClient{conn: cn, subs: make(map[string]*simSub), counts: make(map[string]bool),
+			pending: make(map[string]int), auths: make(map[string]byte)})
 		s.core.HandleWord(word{kind: saidOpened, conn: cn})
 	}
 	return s
@@ -125,7 +149,7 @@ func (s *sim) newWorker() {
 
 func (s *sim) newMonitor() {
 	s.inst++
-	s.monitor = &simMonitor{inst: s.inst, watches: make(map[uint64]int)}
+	s.monitor = &simMonitor{inst: s.inst, watches: make(map[uint64]*simWatch)}
 }
 
 func (s *sim) roster() {
@@ -147,11 +171,19 @@ func (s *sim) Send(_ string, m proto.Message) error {
 	}
 	switch m := m.(type) {
 	case *relaypb.IngestInbox:
-		s.ingest(m.GetEvent())
+		if a := m.GetAuth(); a != nil {
+			s.authenticate(a)
+		} else {
+			s.ingest(m.GetEvent())
+		}
 	case *relaypb.ReqInbox:
 		switch b := m.Body.(type) {
 		case *relaypb.ReqInbox_Query:
-			q := &fakeQuery{num: b.Query.Num, granted: int(b.Query.Granted), asOf: len(s.log), at: len(s.log)}
+			if b.Query.Count {
+				s.reply(&relaypb.OutInbox{Body: &relaypb.OutInbox_Counted{Counted: &relaypb.Counted{Num: b.Query.Num, Count: uint64(len(s.log))}}})
+				break
+			}
+			q := &fakeQuery{keys: b.Query.Keys, num: b.Query.Num, granted: int(b.Query.Granted), asOf: len(s.log), at: len(s.log)}
 			if len(b.Query.Cursor) > 0 {
 				q.asOf = int(b.Query.AsOf)
 				q.at, _ = strconv.Atoi(string(b.Query.Cursor))
@@ -168,7 +200,7 @@ func (s *sim) Send(_ string, m proto.Message) error {
 		switch b := m.Body.(type) {
 		case *relaypb.SubInbox_Watch:
 			if _, ok := s.monitor.watches[b.Watch.Num]; !ok {
-				s.monitor.watches[b.Watch.Num] = int(b.Watch.After)
+				s.monitor.watches[b.Watch.Num] = &simWatch{int(b.Watch.After), b.Watch.Keys}
 			}
 			s.monitor.fresh = append(s.monitor.fresh, b.Watch.Num)
 		case *relaypb.SubInbox_Unwatch:
@@ -197,12 +229,41 @@ func (s *sim) ingest(f *relaypb.EventFrame) {
 	_ = json.Unmarshal(f.Event, &e)
 	v := &relaypb.Verdict{Num: f.Num, Outcome: relaypb.Outcome_DUPLICATE, Text: "duplicate: have it"}
 	v.Id, _ = hex.DecodeString(e.ID)
-	if !s.known[e.ID] {
+	switch {
+	case s.known[e.ID]:
+	case s.chance(0.1):
 		s.known[e.ID] = true
-		s.log = append(s.log, fmt.Sprintf(`{"seq":%d,"x":"%s"}`, len(s.log)+1, strings.Repeat("x", s.rng.IntN(3000))))
+		v.Outcome, v.Text = relaypb.Outcome_EPHEMERAL, ""
+		s.reply(&relaypb.OutInbox{Body: &relaypb.OutInbox_Heard{Heard: &relaypb.Heard{Num: f.Num, Monitor: uint32(s.monitor.inst), Watches: s.rng.Uint64N(2)}}})
+	default:
+		s.known[e.ID] = true
+		one := simEvent{json: fmt.Sprintf(`{"seq":%d,"x":"%s"}`, len(s.log)+1, strings.Repeat("x", s.rng.IntN(3000)))}
+		if s.chance(0.4) {
+			one.key = byte(1 + s.rng.IntN(simKeys))
+		}
+		s.log = append(s.log, one)
 		v.Outcome, v.Text = relaypb.Outcome_NEW, ""
 	}
 	s.reply(&relaypb.OutInbox{Body: &relaypb.OutInbox_Verdict{Verdict: v}})
+}
+
+// authenticate believes whatever an AUTH says, if it has the challenge.
+func (s *sim) authenticate(f *relaypb.AuthFrame) {
+	var e struct {
+		ID  string
+		Key byte
+	}
+	if err := json.Unmarshal(f.Event, &e); err != nil || len(f.Challenge) != 2*challengeSize || f.Host != "relay.example.org" {
+		s.t.Fatalf("AUTH with challenge %q, host %q: %v", f.Challenge, f.Host, err)
+	}
+	v := &relaypb.Verdict{Num: f.Num, Outcome: relaypb.Outcome_AUTHENTICATED, Key: bytes.Repeat([]byte{e.Key}, 32)}
+	v.Id, _ = hex.DecodeString(e.ID)
+	s.reply(&relaypb.OutInbox{Body: &relaypb.OutInbox_Verdict{Verdict: v}})
+}
+
+// allows says whether somebody with these keys may see an event.
+func (e simEvent) allows(keys [][]byte) bool {
+	return e.key == 0 || slices.ContainsFunc(keys, func(k []byte) bool { return k[0] == e.key })
 }
 
 // trouble lets clients do something, and processes die.
@@ -220,7 +281,7 @@ func (s *sim) trouble() {
 		case 2:
 			id := string(rune('a' + s.rng.IntN(4)))
 			s.listen(c)
-			c.subs[id] = new(simSub)
+			c.subs[id] = &simSub{began: c.keys}
 			s.say(c, `["REQ","`+id+`",{}]`)
 		case 3:
 			id := string(rune('a' + s.rng.IntN(4)))
@@ -229,6 +290,21 @@ func (s *sim) trouble() {
 			s.say(c, `["CLOSE","`+id+`"]`)
 		case 4:
 			c.stalled = s.rng.IntN(50)
+		case 5:
+			if s.chance(0.7) { // so that some have no keys for a while
+				continue
+			}
+			id, key := fmt.Sprintf("%060x%04x", i+1, c.next), byte(1+s.rng.IntN(simKeys))
+			c.next++
+			c.pending[id], c.auths[id] = 0, key
+			s.listen(c)
+			c.keys.tried[key] = true
+			s.say(c, fmt.Sprintf(`["AUTH",{"id":"%s","key":%d}]`, id, key))
+		case 6:
+			id := string(rune('m' + s.rng.IntN(2)))
+			s.listen(c)
+			c.counts[id] = true
+			s.say(c, `["COUNT","`+id+`",{}]`)
 		}
 	}
 	if s.chance(0.02) {
@@ -305,8 +381,10 @@ func (s *sim) serveQueries() {
 			p := &relaypb.Part{Num: num, Worker: uint32(s.worker.inst), Index: q.index, AsOf: uint64(q.asOf)}
 			if q.at > 0 {
 				q.at--
-				p.Events = [][]byte{[]byte(s.log[q.at])}
-				q.sent += len(s.log[q.at])
+				if e := s.log[q.at]; e.allows(q.keys) {
+					p.Events = [][]byte{[]byte(e.json)}
+					q.sent += len(e.json)
+				}
 			} else {
 				p.Eose = true
 				delete(s.worker.queries, num)
@@ -326,20 +404,20 @@ func (s *sim) serveWatches() {
 	d := &relaypb.Deliveries{Monitor: uint32(m.inst), Upto: uint64(len(s.log)), Watching: m.fresh}
 	m.fresh = nil
 	first := len(s.log)
-	for _, upto := range m.watches {
-		first = min(first, upto)
+	for _, w := range m.watches {
+		first = min(first, w.upto)
 	}
 	for i := first; i < len(s.log); i++ {
-		e := &relaypb.Delivery{Seq: uint64(i + 1), Json: []byte(s.log[i])}
-		for num, upto := range m.watches {
-			if upto <= i {
+		e := &relaypb.Delivery{Seq: uint64(i + 1), Json: []byte(s.log[i].json)}
+		for num, w := range m.watches {
+			if w.upto <= i && s.log[i].allows(w.keys) {
 				e.Nums = append(e.Nums, num)
 			}
 		}
 		d.Events = append(d.Events, e)
 	}
-	for num := range m.watches {
-		m.watches[num] = max(len(s.log), m.watches[num])
+	for _, w := range m.watches {
+		w.upto = max(len(s.log), w.upto)
 	}
 	heartbeat := len(m.watches) > 0 && m.told < len(s.log) && s.now.UnixMilli()%1000 == 0
 	if len(d.Events)+len(d.Watching) == 0 && !heartbeat {
@@ -376,51 +454,31 @@ func (s *sim) hear(c *simClient, text []byte) {
 		s.t.Fatalf("heard %s", text)
 	}
 	sub := c.subs[id]
-	if verb != "OK" && sub == nil {
+	switch {
+	case verb == "OK" || verb == "AUTH":
+	case c.counts[id]:
+		delete(c.counts, id)
+		return
+	case sub == nil:
 		s.t.Fatalf("heard %s for a subscription that is closed", cutText(string(text)))
 	}
 	switch verb {
 	case "OK":
 		c.pending[id]++
+		if key := c.auths[id]; key != 0 && string(parts[2]) == "true" && !c.keys.sure[key] {
+			c.keys.sure[key], c.keys.from[key] = true, len(s.log)
+		}
 	case "EVENT":
 		var e struct{ Seq int }
 		_ = json.Unmarshal(parts[2], &e)
-		if sub.eose {
-			sub.live = append(sub.live, e.Seq)
-		} else {
-			sub.stored = append(sub.stored, e.Seq)
-		}
-		sub.check(s.t, id)
+		sub.hear(s.t, e.Seq)
 	case "EOSE":
 		if sub.eose {
 			s.t.Fatalf("a second EOSE for %s", id)
 		}
-		if sub.eose = true; len(sub.stored) > 0 && sub.stored[len(sub.stored)-1] != 1 {
-			s.t.Fatalf("EOSE for %s after %v", id, sub.stored)
-		}
+		sub.eose = true
 	case "CLOSED":
 		delete(c.subs, id)
-	}
-}
-
-// check looks at what was heard last.
-func (sub *simSub) check(t *testing.T, id string) {
-	want := 0
-	switch n := len(sub.live); {
-	case n > 1:
-		want = sub.live[n-2] + 1
-	case n == 1 && len(sub.stored) == 0:
-		want = 1
-	case n == 1:
-		want = sub.stored[0] + 1
-	case len(sub.stored) > 1:
-		want = sub.stored[len(sub.stored)-2] - 1
-	default:
-		return
-	}
-	got := append(sub.stored[:len(sub.stored):len(sub.stored)], sub.live...)
-	if last := got[len(got)-1]; last != want {
-		t.Fatalf("%s heard %d, want %d; stored %v, live %v", id, last, want, sub.stored, sub.live)
 	}
 }
 
@@ -433,13 +491,12 @@ func (s *sim) verify() {
 			}
 		}
 		for id, sub := range c.subs {
-			heard := len(sub.live)
-			if len(sub.stored) > 0 {
-				heard += sub.stored[0]
+			if err := sub.verify(s.log, &c.keys); err != nil {
+				s.t.Errorf("client %d, sub %s: %v", i, id, err)
 			}
-			if !sub.eose || heard != len(s.log) {
-				s.t.Errorf("client %d, sub %s: eose %v, heard up to %d of %d", i, id, sub.eose, heard, len(s.log))
-			}
+		}
+		for id := range c.counts {
+			s.t.Errorf("client %d: the last COUNT %s was not answered", i, id)
 		}
 		if len(c.conn.subs) != len(c.subs) {
 			s.t.Errorf("client %d has %d subscriptions, and the core %d", i, len(c.subs), len(c.conn.subs))
@@ -449,7 +506,7 @@ func (s *sim) verify() {
 		}
 	}
 	k := s.core
-	if used := k.hub.windows.used(); used != 0 || len(k.claims) != 0 || len(k.events) != 0 || k.queries != 0 || k.watching.Used() != 0 {
+	if used := k.hub.windows.used(); used != 0 || len(k.claims) != 0 || len(k.events) != 0 || len(k.counts) != 0 || k.queries != 0 || k.watching.Used() != 0 {
 		s.t.Errorf("left over: %d bytes in the window, %d events, %d queries, %d bytes of watches", used, len(k.events), k.queries, k.watching.Used())
 	}
 	m := k.metrics
