@@ -107,12 +107,7 @@ func (b *bench) command(d *datadriven.TestData) {
 	case "roster":
 		b.core.HandleRoster(parseView(d))
 	case "connect":
-		b.dialed++
-		cn = &conn{id: subject.MakeConnID(0x6a, b.dialed), host: unique.Make("relay.example.org"), socket: socket{hub: b.core.hub}}
-		cn.socket.conn = cn
-		cn.heard.Store(b.now.UnixNano())
-		b.conns[name] = cn
-		b.core.HandleWord(word{kind: saidOpened, conn: cn})
+		b.dial(name)
 	case "say":
 		for line := range strings.Lines(d.Input) {
 			b.say(cn, strings.TrimSpace(line))
@@ -176,6 +171,17 @@ func (b *bench) command(d *datadriven.TestData) {
 	default:
 		b.core.Handle(parseAnswer(b.t, d))
 	}
+}
+
+// dial opens a connection.
+func (b *bench) dial(name string) *conn {
+	b.dialed++
+	cn := &conn{id: subject.MakeConnID(0x6a, b.dialed), host: unique.Make("relay.example.org"), socket: socket{hub: b.core.hub}}
+	cn.socket.conn = cn
+	cn.heard.Store(b.now.UnixNano())
+	b.conns[name] = cn
+	b.core.HandleWord(word{kind: saidOpened, conn: cn})
+	return cn
 }
 
 // say does what a reader does with a message.

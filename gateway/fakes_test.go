@@ -143,11 +143,16 @@ func runFake[M proto.Message](w *world, st subject.Stage, of func(subject.Shard)
 	return stop
 }
 
-// startIngester runs an ingester and writer in one: it refuses what has no id.
+// startIngester runs an ingester and writer in one: it refuses what has no id, and
+// believes an AUTH whose content is the challenge.
 func (w *world) startIngester() (stop func()) {
 	return runFake(w, subject.Ingester, w.space.Ingest, func() *relaypb.IngestInbox { return new(relaypb.IngestInbox) },
 		func(b *bus.Bus, out *bus.Outbox) func(*relaypb.IngestInbox) {
 			return func(m *relaypb.IngestInbox) {
+				if a := m.GetAuth(); a != nil {
+					_ = out.Send(w.space.Out(subject.ConnID(a.Conn).Gateway()), &relaypb.OutInbox{Body: &relaypb.OutInbox_Verdict{Verdict: authVerdict(a)}})
+					return
+				}
 				f := m.GetEvent()
 				if f == nil {
 					return
@@ -168,6 +173,25 @@ func (w *world) startIngester() (stop func()) {
 			}
 		})
 }
+
+func authVerdict(a *relaypb.AuthFrame) *relaypb.Verdict {
+	v := &relaypb.Verdict{Num: a.Num, Outcome: relaypb.Outcome_INVALID, Text: "invalid: challenge or host"}
+	var e struct{ ID, PubKey, Content string }
+	if json.Unmarshal(a.Event, &e) != nil {
+		return v
+	}
+	v.Id, _ = hex.DecodeString(e.ID)
+	if e.Content == a.Challenge+"@"+a.Host {
+		v.Outcome, v.Text = relaypb.Outcome_AUTHENTICATED, ""
+		v.Key, _ = hex.DecodeString(e.PubKey)
+	}
+	return v
+}
+
+// privateKind is the kind of events that the fakes serve to those with a key only.
+const privateKind = 4
+
+func visible(e stored, keys [][]byte) bool { return e.kind != privateKind || len(keys) > 0 }
 
 type fakeQuery struct {
 	conn    subject.ConnID
@@ -215,7 +239,7 @@ func (w *world) query(queries map[uint64]*fakeQuery, m *relaypb.Query, out *bus.
 		}})
 		return
 	}
-	q := &fakeQuery{conn: subject.ConnID(m.Conn), num: m.Num, filters: filters, granted: int(m.Granted), asOf: w.head(), left: 1 << 30}
+	q := &fakeQuery{conn: subject.ConnID(m.Conn), num: m.Num, filters: filters, keys: m.Keys, granted: int(m.Granted), asOf: w.head(), left: 1 << 30}
 	q.at = q.asOf
 	for _, f := range filters {
 		if f.Limit != nil {
@@ -229,7 +253,7 @@ func (w *world) query(queries map[uint64]*fakeQuery, m *relaypb.Query, out *bus.
 	if m.Count {
 		n := uint64(0)
 		for _, e := range w.since(0) {
-			if wants(filters, e) {
+			if wants(filters, e) && visible(e, m.Keys) {
 				n++
 			}
 		}
@@ -243,7 +267,7 @@ func (w *world) advance(q *fakeQuery, worker uint32, out *bus.Outbox) (done bool
 	events := w.since(0)[:q.asOf]
 	for {
 		p := &relaypb.Part{Num: q.num, Worker: worker, Index: q.index, AsOf: uint64(q.asOf)}
-		for q.at > 0 && !wants(q.filters, events[q.at-1]) {
+		for q.at > 0 && !(wants(q.filters, events[q.at-1]) && visible(events[q.at-1], q.keys)) {
 			q.at--
 		}
 		done = q.at == 0 || q.left == 0
@@ -268,6 +292,7 @@ func (w *world) advance(q *fakeQuery, worker uint32, out *bus.Outbox) (done bool
 type fakeWatch struct {
 	conn    subject.ConnID
 	filters []testFilter
+	keys    [][]byte
 	after   int
 }
 
@@ -283,7 +308,7 @@ func (w *world) startMonitor() (stop func()) {
 				case *relaypb.SubInbox_Watch:
 					filters, _ := parseFilters(b.Watch.Filters) // the reqworker has read them
 					if watches[b.Watch.Num] == nil {
-						watches[b.Watch.Num] = &fakeWatch{subject.ConnID(b.Watch.Conn), filters, int(b.Watch.After)}
+						watches[b.Watch.Num] = &fakeWatch{subject.ConnID(b.Watch.Conn), filters, b.Watch.Keys, int(b.Watch.After)}
 					}
 					confirmed = []uint64{b.Watch.Num}
 				case *relaypb.SubInbox_Unwatch:
@@ -302,7 +327,7 @@ func (w *world) startMonitor() (stop func()) {
 						out2[v.conn.Gateway()] = d
 					}
 					for i, e := range w.since(v.after)[:max(0, head-v.after)] {
-						if wants(v.filters, e) {
+						if wants(v.filters, e) && visible(e, v.keys) {
 							d.Events = append(d.Events, &relaypb.Delivery{Seq: uint64(v.after + i + 1), Json: e.json, Nums: []uint64{num}})
 						}
 					}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -15,6 +16,7 @@ import (
 	"github.com/gobwas/ws"
 	"pgregory.net/rapid"
 
+	"rhea/proto/frame"
 	"rhea/proto/stage"
 )
 
@@ -116,6 +118,52 @@ func TestReaderWaitsForTheWindow(t *testing.T) {
 			h.end()
 		})
 	}
+}
+
+// TestReaderWaitsForAnAuth has a client say more behind an AUTH: what asks something
+// waits for the answer, also when the window is full meanwhile.
+func TestReaderWaitsForAnAuth(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newTestHub(200_000)
+		h.words = make(chan word, 100)
+		var said []byte
+		for _, text := range []string{`["EVENT",{}]`, `["AUTH",{}]`, `["CLOSE","s"]`, `["REQ","s",{}]`, `["AUTH",{}]`, `["COUNT","s",{}]`} {
+			said = append(said, raw(fin|textOp, []byte(text))...)
+		}
+		cn := &conn{socket: socket{nc: &scriptConn{data: said}, hub: h}}
+		cn.socket.conn = cn
+		cn.toll.Store(32)
+		h.running.Go(func() { (&reader{s: &cn.socket, leave: func() {}}).run(nil) })
+		through := func(want ...frame.Verb) {
+			t.Helper()
+			var got []frame.Verb
+			synctest.Wait()
+			for len(h.words) > 0 {
+				if w := <-h.words; w.kind == saidMessage {
+					got = append(got, w.client.Verb)
+					if asks(w.client.Verb) && w.taken != len(w.client.Body)+32 {
+						t.Errorf("%s has taken %d bytes", w.client.Verb, w.taken)
+					}
+				}
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%v came through, want %v", got, want)
+			}
+		}
+		through(frame.Event, frame.Auth, frame.Close)
+		h.windows.give(&cn.share, 34)
+		through()
+		h.windows.resize(1)
+		h.windows.release(&cn.share)
+		through()
+		h.windows.give(&cn.share, 34)
+		through(frame.Req)
+		h.windows.resize(maxWindow)
+		through(frame.Auth)
+		h.windows.close(&cn.share)
+		through()
+		h.end()
+	})
 }
 
 // TestWheel checks the wheel against a list: nothing rings early unless it is
