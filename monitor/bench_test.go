@@ -125,6 +125,42 @@ func BenchmarkFanOut(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/recipient")
 }
 
+// BenchmarkPrivate tells what an event of a private kind costs for each of a
+// thousand subscriptions that match it and whose readers are none of its parties:
+// with one p tag and one key, and with as many as anybody can have.
+func BenchmarkPrivate(b *testing.B) {
+	for _, many := range []int{1, 60} {
+		c := benchCore(DefaultConfig())
+		var keys [][]byte
+		for i := range many {
+			keys = append(keys, make([]byte, 32))
+			binary.BigEndian.PutUint64(keys[i], uint64(2*i))
+		}
+		for num := range 1000 {
+			c.handle(time.Unix(0, 0), &relaypb.SubInbox{Body: &relaypb.SubInbox_Watch{Watch: &relaypb.Watch{
+				Conn: 1 << 32, Num: uint64(num), Filters: []byte(`{"kinds":[4]}`), Keys: keys,
+			}}})
+		}
+		c.flush(time.Unix(0, 0))
+		e := &nostr.Event{Kind: 4, PubKey: nostr.PubKey{31: 1}}
+		for i := range many * many {
+			e.Tags = append(e.Tags, nostr.Tag{"p", fmt.Sprintf("%016x%048x", 2*i+1, 0)})
+		}
+		h := nostr.AppendHeader(nil, e)
+		b.Run(fmt.Sprint(many*many, "tags"), func(b *testing.B) {
+			seq := uint64(c.window.next)
+			for b.Loop() {
+				c.follow(time.Unix(0, 0), &relaypb.Entries{Store: 1, From: seq, Next: seq + 1, Entries: []*relaypb.Entry{{Seq: seq, Header: h, Json: make([]byte, 600)}}})
+				if len(c.flush(time.Unix(0, 0)).deliveries) > 0 {
+					b.Fatal("delivered")
+				}
+				seq++
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/watch")
+		})
+	}
+}
+
 // BenchmarkWatch tells what it costs to register and to take back a subscription
 // among many.
 func BenchmarkWatch(b *testing.B) {

@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"slices"
 	"time"
 
 	"rhea/proto/nostr"
@@ -20,8 +21,7 @@ type core struct {
 	metrics *metrics
 	now     time.Time // of what is in hand
 
-	// What a watch without keys may be sent; all of those share it.
-	stranger nostr.Access
+	private policy.Kinds // for the parties of an event only
 
 	// The log. Until the follower has told the position nothing is known.
 	known  bool
@@ -59,7 +59,7 @@ type delivery struct {
 
 func newCore(self subject.Instance, cfg Config, limits nostr.FilterLimits, pol policy.Policy, shardOf func(subject.ConnID) subject.Shard, m *metrics) *core {
 	return &core{
-		self: self, cfg: cfg, shardOf: shardOf, limits: limits, stranger: pol.Access(nil), metrics: m,
+		self: self, cfg: cfg, shardOf: shardOf, limits: limits, private: pol.PrivateKinds, metrics: m,
 		window: window{maxBytes: int(cfg.WindowBytes), maxCount: cfg.WindowEntries},
 		index:  newIndex(), filters: make(map[filterSum]*liveFilter),
 		gateways: make(map[subject.Instance]*gateway),
@@ -145,10 +145,14 @@ func (c *core) commits(e *relaypb.Entries) []commit {
 			continue
 		}
 		last = entry.Seq + 1
-		list = append(list, commit{
+		made := commit{
 			seq: subject.Seq(entry.Seq), header: h, json: entry.Json,
-			private: c.stranger.IsPrivate(h.Kind()), asker: subject.Instance(entry.Asker), num: entry.Num,
-		})
+			asker: subject.Instance(entry.Asker), num: entry.Num,
+		}
+		if _, private := slices.BinarySearch(c.private, h.Kind()); private {
+			made.parties = h.Parties()
+		}
+		list = append(list, made)
 	}
 	return list
 }

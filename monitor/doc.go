@@ -25,7 +25,7 @@
 // has been served from its `after` up to the position: from the window, when that
 // reaches back far enough, or from ranges of the log while the others go on.
 //
-// A watch is sent what its keys may see (nostr.Access) and what has not expired by
+// A watch is sent what its keys may see (nostr.Parties) and what has not expired by
 // the clock, however it comes by it. Filters and their index know nothing of that:
 // those of watches with different keys are shared, and only the watches that a
 // commit of a private kind matches are looked at one by one. Keys are those that

@@ -44,11 +44,6 @@ func (c *core) release(f *liveFilter) {
 	}
 }
 
-// readerCost is the memory of what a watch with keys may see.
-func readerCost(a *nostr.Access) int {
-	return int(unsafe.Sizeof(*a)) + len(a.Keys)*len(nostr.PubKey{})
-}
-
 // cost estimates the memory of a live filter: itself, its entry in the map, its
 // values, and a posting of each value of the field it is indexed under.
 func cost(f *nostr.Filter) int {

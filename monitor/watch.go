@@ -17,8 +17,8 @@ type watch struct {
 	state   watchState
 	after   subject.Seq // it wants, or still lacks, what lies behind
 	filters []membership
-	reader  *nostr.Access // core.stranger without keys
-	round   uint64        // of the index's match that delivered to it last
+	keys    []nostr.PubKey // of its reader
+	round   uint64         // of the index's match that delivered to it last
 }
 
 type watchState uint8
@@ -67,11 +67,8 @@ func (c *core) watch(m *relaypb.Watch) {
 		c.end(gw, m.Num, nostr.Invalid.Text(err.Error()))
 		return
 	}
-	w := &watch{gateway: gw, num: m.Num, shard: c.shardOf(conn), after: subject.Seq(m.After), reader: &c.stranger}
-	if keys := nostr.ParseKeys(m.Keys); len(keys) > 0 {
-		w.reader = &nostr.Access{Private: c.stranger.Private, Keys: keys}
-		c.bytes += readerCost(w.reader)
-	}
+	w := &watch{gateway: gw, num: m.Num, shard: c.shardOf(conn), after: subject.Seq(m.After), keys: nostr.ParseKeys(m.Keys)}
+	c.bytes += w.keyBytes()
 	c.shards.note(w.shard, c.now)
 	for _, f := range filters {
 		if f.Impossible() {
@@ -117,9 +114,7 @@ func (c *core) drop(w *watch) {
 	for _, m := range w.filters {
 		c.release(m.filter)
 	}
-	if w.reader != &c.stranger {
-		c.bytes -= readerCost(w.reader)
-	}
+	c.bytes -= w.keyBytes()
 	w.state, w.filters = gone, nil
 	delete(w.gateway.watches, w.num)
 	c.watches--
@@ -165,6 +160,7 @@ func (w *watch) matches(h nostr.Header) bool {
 	return false
 }
 
-// maySee says whether the watch may be sent a commit. It looks at nothing but the
-// commit unless that is private.
-func (w *watch) maySee(e *commit) bool { return !e.private || w.reader.Allows(e.header) }
+// maySee says whether the watch may be sent a commit.
+func (w *watch) maySee(e *commit) bool { return e.parties == nil || e.parties.Include(w.keys) }
+
+func (w *watch) keyBytes() int { return len(w.keys) * len(nostr.PubKey{}) }

@@ -13,14 +13,16 @@ type commit struct {
 	seq     subject.Seq
 	header  nostr.Header
 	json    []byte
-	private bool // of a kind that only parties may see
+	parties nostr.Parties // to one of a private kind, who alone may see it; else nil
 
 	// The gateway that wants to know who has heard it, 0: none, and under which number.
 	asker subject.Instance
 	num   uint64
 }
 
-func (c commit) size() int { return len(c.header) + len(c.json) + int(unsafe.Sizeof(c)) }
+func (c *commit) size() int {
+	return len(c.header) + len(c.json) + len(c.parties)*len(nostr.PubKey{}) + int(unsafe.Sizeof(*c))
+}
 
 // window is the recent part of the log, bounded by bytes and by count. It holds
 // all commits of the Seqs from start up to, not including, next.
