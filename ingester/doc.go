@@ -28,8 +28,8 @@
 //	relay tags           NIP-62, for requests to vanish
 //	signature            the writer answers, who knows whether the id is stored
 //
-// Work and protection are asked of clients and not of imports that are trusted;
-// all else is asked of both.
+// Work and protection are asked of clients and not of imports; all else is asked
+// of both.
 //
 // One goroutine owns the state. It takes what waits, up to some dozens of
 // signatures or a few MiB, runs the cheap checks, has the signatures verified by

@@ -24,7 +24,7 @@ func (c *core) take(f *relaypb.EventFrame, now int64) {
 	it := item{output: output{gateway: subject.ConnID(f.Conn).Gateway()}}
 	e, refused := c.parse(f.Event)
 	if refused == nil {
-		refused = c.admissible(e, f.Trusted, now)
+		refused = c.admissible(e, f.Imported, now)
 	}
 	if refused == nil {
 		it.admitted, refused = c.admit(f, e, now)
@@ -52,7 +52,7 @@ func (c *core) parse(raw []byte) (*nostr.Event, *refusal) {
 
 // admissible runs the checks that need nothing but the parsed event, the cheapest
 // first.
-func (c *core) admissible(e *nostr.Event, trusted bool, now int64) *refusal {
+func (c *core) admissible(e *nostr.Event, imported bool, now int64) *refusal {
 	if e.Kind == kindAuth {
 		return invalid(reasonAuth, "an event of kind 22242 authenticates and cannot be published")
 	}
@@ -62,7 +62,7 @@ func (c *core) admissible(e *nostr.Event, trusted bool, now int64) *refusal {
 	if most := c.limits.MaxContentLength; most > 0 && len(e.Content) > most && utf8.RuneCountInString(e.Content) > most {
 		return beyond("the content has more than %d characters", most)
 	}
-	if !trusted {
+	if !imported {
 		if refused := c.worked(e); refused != nil {
 			return refused
 		}
@@ -80,7 +80,7 @@ func (c *core) admit(f *relaypb.EventFrame, e *nostr.Event, now int64) (*relaypb
 	if h.Expired(now) {
 		return nil, invalid(reasonExpired, "the event has expired")
 	}
-	if h.Protected() && !f.Trusted {
+	if h.Protected() && !f.Imported {
 		if refused := fromItsAuthor(e, f.Keys); refused != nil {
 			return nil, refused
 		}

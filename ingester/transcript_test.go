@@ -34,11 +34,12 @@ type transcript struct {
 //	batch                                                 frames, one a line: CONN NUM EVENT
 //
 // An event is signed and remembered by its name. Lines below the command are its
-// content; tags adds so many t tags, relays so many relay tags; mine adds a nonce tag that makes its difficulty
-// exactly this.
+// content; tags adds so many t tags, relays so many relay tags; mine adds a nonce tag
+// that makes its difficulty exactly this.
 //
 // EVENT is a name, or forge:NAME (another signature), tamper:NAME (other content
-// under the same id), trust:NAME and trust:forge:NAME (an import), or raw TEXT.
+// under the same id), trust:NAME and trust:forge:NAME (not verified), import:NAME
+// (by an operator), or raw TEXT.
 // Before it may stand as=KEY,… (keys that the connection has authenticated), or
 // auth=CHALLENGE@HOST, which makes it an AUTH and not an EVENT.
 func TestTranscripts(t *testing.T) {
@@ -212,6 +213,7 @@ func (tr *transcript) take(t *testing.T, d *datadriven.TestData, line string) {
 	} else {
 		event = fields[2]
 	}
+	event, f.Imported = strings.CutPrefix(event, "import:")
 	f.Event, f.Trusted = tr.frame(t, d, event)
 	tr.core.take(f, tr.now)
 }

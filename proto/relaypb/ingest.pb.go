@@ -112,10 +112,11 @@ func (*IngestInbox_Auth) isIngestInbox_Body() {}
 type EventFrame struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Conn          uint64                 `protobuf:"fixed64,1,opt,name=conn,proto3" json:"conn,omitempty"`
-	Num           uint64                 `protobuf:"varint,2,opt,name=num,proto3" json:"num,omitempty"`         // unique in the sender's life
-	Event         []byte                 `protobuf:"bytes,3,opt,name=event,proto3" json:"event,omitempty"`      // the raw event object, not yet checked
-	Trusted       bool                   `protobuf:"varint,4,opt,name=trusted,proto3" json:"trusted,omitempty"` // an operator's import: the signature is not verified
-	Keys          [][]byte               `protobuf:"bytes,5,rep,name=keys,proto3" json:"keys,omitempty"`        // public keys that the connection has authenticated
+	Num           uint64                 `protobuf:"varint,2,opt,name=num,proto3" json:"num,omitempty"`           // unique in the sender's life
+	Event         []byte                 `protobuf:"bytes,3,opt,name=event,proto3" json:"event,omitempty"`        // the raw event object, not yet checked
+	Trusted       bool                   `protobuf:"varint,4,opt,name=trusted,proto3" json:"trusted,omitempty"`   // the signature is not verified; only an import may say so
+	Keys          [][]byte               `protobuf:"bytes,5,rep,name=keys,proto3" json:"keys,omitempty"`          // public keys that the connection has authenticated
+	Imported      bool                   `protobuf:"varint,6,opt,name=imported,proto3" json:"imported,omitempty"` // by an operator: what is asked of clients (work, NIP-70) is not asked
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -183,6 +184,13 @@ func (x *EventFrame) GetKeys() [][]byte {
 		return x.Keys
 	}
 	return nil
+}
+
+func (x *EventFrame) GetImported() bool {
+	if x != nil {
+		return x.Imported
+	}
+	return false
 }
 
 // An AUTH (NIP-42). Answered by exactly one Verdict on out.<gateway of conn>:
@@ -271,14 +279,15 @@ const file_ingest_proto_rawDesc = "" +
 	"\vIngestInbox\x12+\n" +
 	"\x05event\x18\x01 \x01(\v2\x13.rhea.v1.EventFrameH\x00R\x05event\x12(\n" +
 	"\x04auth\x18\x02 \x01(\v2\x12.rhea.v1.AuthFrameH\x00R\x04authB\x06\n" +
-	"\x04body\"v\n" +
+	"\x04body\"\x92\x01\n" +
 	"\n" +
 	"EventFrame\x12\x12\n" +
 	"\x04conn\x18\x01 \x01(\x06R\x04conn\x12\x10\n" +
 	"\x03num\x18\x02 \x01(\x04R\x03num\x12\x14\n" +
 	"\x05event\x18\x03 \x01(\fR\x05event\x12\x18\n" +
 	"\atrusted\x18\x04 \x01(\bR\atrusted\x12\x12\n" +
-	"\x04keys\x18\x05 \x03(\fR\x04keys\"y\n" +
+	"\x04keys\x18\x05 \x03(\fR\x04keys\x12\x1a\n" +
+	"\bimported\x18\x06 \x01(\bR\bimported\"y\n" +
 	"\tAuthFrame\x12\x12\n" +
 	"\x04conn\x18\x01 \x01(\x06R\x04conn\x12\x10\n" +
 	"\x03num\x18\x02 \x01(\x04R\x03num\x12\x14\n" +

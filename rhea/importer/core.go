@@ -85,7 +85,7 @@ func (c *core) send(e *event, now time.Time) {
 	// Any counter will do that falls to the shard: this sender has no connections.
 	conn := subject.MakeConnID(c.instance, uint32(e.shard))
 	c.out = append(c.out, frame{e.shard, &relaypb.EventFrame{
-		Conn: uint64(conn), Num: e.num, Event: e.line.Event, Trusted: c.trusted,
+		Conn: uint64(conn), Num: e.num, Event: e.line.Event, Trusted: c.trusted, Imported: true,
 	}})
 }
 

@@ -132,8 +132,8 @@ func TestFates(t *testing.T) {
 		}
 		shards := make(map[subject.Shard]bool)
 		for _, e := range in.heard {
-			if !e.Trusted {
-				t.Fatal("not trusted")
+			if !e.Trusted || !e.Imported {
+				t.Fatal("not trusted, or not an import")
 			}
 			shards[space(t).ShardOf(subject.ConnID(e.Conn))] = true
 		}
