@@ -62,7 +62,11 @@ func (b *batch) add(a *relaypb.Admitted) bool {
 	case len(a.Header)+len(a.Json) > maxEvent:
 		q.refused = &store.Verdict{Outcome: relaypb.Outcome_BLOCKED, Text: nostr.Invalid.Text("the event with its indexed tags is too large")}
 	default:
-		b.incoming = append(b.incoming, store.Incoming{Header: h, JSON: a.Json, Forged: a.Forged})
+		in := store.Incoming{Header: h, JSON: a.Json, Forged: a.Forged, Vanish: a.Vanish}
+		if a.Hear {
+			in.Asker, in.Num = q.gateway, a.Num
+		}
+		b.incoming = append(b.incoming, in)
 	}
 	b.asked = append(b.asked, q)
 	return why == ""

@@ -125,7 +125,7 @@ func crash(t *testing.T, rng *rand.Rand) {
 		}
 		return nil
 	})))
-	gen := nostrtest.NewEventGen(rng.Uint64(), 1_700_000_000)
+	gen := nostrtest.NewEventGen(rng.Uint64(), 4_000_000_000) // nothing expires before that
 	events := make([]*nostr.Event, 1500)
 	for i := range events {
 		for events[i] == nil || events[i].Kind == 5 || !events[i].Kind.IsRegular() { // the others may go again

@@ -4,8 +4,8 @@
 //
 //	arrives         Admitted on write, from ingesters; Scan on scan and LogFetch on
 //	                log.fetch, requests from reqworkers, monitors, and tools
-//	leaves          Verdict on out.<gateway>, one for each Admitted; Entries on log;
-//	                ScanReply and LogInbox to the requests
+//	leaves          Verdict on out.<gateway>, one for each Admitted; Entries on log,
+//	                also for what is swept; ScanReply and LogInbox to the requests
 //	owns            the Pebble store; there is one writer on a bus
 //	order           events are decided in the order of arrival; an event's entry is
 //	                published before its verdict, and entries in the order of Seq
@@ -28,6 +28,11 @@
 // the commits, and only then publishes and answers. When four commits are on
 // their way, decide leaves what arrives in the inbox, whose size the gateways'
 // windows of unanswered EVENTs bound.
+//
+// decide also sweeps: in steps of some 500 events it removes what requests to
+// vanish (NIP-62) cover, which nobody is shown any more, and each second what has
+// expired (NIP-40). Each step is a commit like any other, without verdicts, and its
+// removals are published. While events arrive, steps and batches take turns.
 //
 // desk hands requests to the readers, a fixed number for scans and one for the
 // log, through bounded queues. A request that finds its queue full is answered

@@ -16,6 +16,7 @@ type metrics struct {
 	commitSize *stage.Histogram
 	commitTime *stage.Histogram
 	committing *stage.Gauge
+	removed    *stage.Counter
 
 	diskFree         *stage.Gauge
 	storeBytes       *stage.Gauge
@@ -57,6 +58,7 @@ func newMetrics(m *stage.Metrics) *metrics {
 		commitSize: m.Histogram("commit_events", "Events decided in one commit.", []float64{1, 2, 4, 8, 16, 32, 64, 128, 256, 512}),
 		commitTime: m.Histogram("commit_seconds", "Time from a commit's decision to its verdicts.", seconds),
 		committing: m.Gauge("commits_waiting", "Commits that wait for the disk."),
+		removed:    m.Counter("removed", "Events that have left the store: replaced, deleted, vanished, expired."),
 
 		diskFree:         m.Gauge("disk_free_bytes", "Free space on the store's file system."),
 		storeBytes:       m.Gauge("store_bytes", "Size of the store on disk."),

@@ -17,10 +17,11 @@ import (
 // the batches stay small.
 const commitsAhead = 4
 
-// committed is a batch that has been decided and is on its way to the disk.
+// committed is a batch that has been decided, or a step of sweeping, and is on its
+// way to the disk.
 type committed struct {
 	commit *store.Commit
-	asked  []asked
+	asked  []asked // empty of a step
 	at     time.Time
 }
 
@@ -86,7 +87,13 @@ func (s *syncer) settle(c committed) error {
 	if s.outbox.Flush() != nil {
 		s.metrics.unsent.Inc()
 	}
+	for _, e := range entries {
+		s.metrics.removed.Add(len(e.Removed))
+	}
 	s.metrics.commits.Inc()
+	if len(c.asked) == 0 {
+		return nil
+	}
 	s.metrics.commitSize.Observe(float64(len(c.asked)))
 	s.metrics.commitTime.Observe(time.Since(c.at).Seconds())
 	return nil

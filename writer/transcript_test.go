@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/datadriven"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -26,12 +27,16 @@ type transcript struct {
 
 // TestTranscripts runs testdata/transcripts/*.txt. Commands:
 //
-//	event NAME [key=N] [kind=N] [at=N] [d=TEXT] [size=N]   an event, remembered by name
+//	event NAME [key=N] [kind=N] [at=N] [d=TEXT] [size=N] [target=NAME]
+//	                                                       an event, remembered by name
 //	commit                                                 events of one commit, one a line: CONN NUM EVENT
 //
 // EVENT is a name, or a name after one of these: forged, no-header, cut-header,
-// no-json, cut-json, other-json (that of another event of the same author).
-// commit prints what goes out: entries of the log, then verdicts.
+// no-json, cut-json, other-json (that of another event of the same author), vanish
+// (the request is meant for this relay), hear (its gateway wants to know who has
+// heard it).
+// commit prints what goes out: entries of the log, then verdicts. sweep takes one
+// step, and prints what is published.
 func TestTranscripts(t *testing.T) {
 	datadriven.Walk(t, "testdata/transcripts", func(t *testing.T, path string) {
 		st, err := store.Open("store", store.Options{FS: vfs.NewMem()})
@@ -50,6 +55,8 @@ func TestTranscripts(t *testing.T) {
 				return tr.event(t, d)
 			case "commit":
 				return tr.commit(t, d)
+			case "sweep":
+				return tr.sweep(t, d)
 			}
 			d.Fatalf(t, "unknown command")
 			return ""
@@ -71,6 +78,11 @@ func (tr *transcript) event(t *testing.T, d *datadriven.TestData) string {
 	}
 	if address != "-" {
 		e.Tags = append(e.Tags, nostr.Tag{"d", address})
+	}
+	if d.HasArg("target") {
+		var target string
+		d.ScanArgs(t, "target", &target)
+		e.Tags = append(e.Tags, nostr.Tag{"e", tr.events[target].ID.String()})
 	}
 	if err := nostrtest.Sign(e, nostrtest.Secret(uint64(key))); err != nil {
 		d.Fatalf(t, "%v", err)
@@ -98,25 +110,49 @@ func (tr *transcript) commit(t *testing.T, d *datadriven.TestData) string {
 	if err != nil {
 		d.Fatalf(t, "%v", err)
 	}
-	entries, head, err := c.Wait()
-	if err != nil {
-		d.Fatalf(t, "%v", err)
-	}
-	for _, piece := range pieces(tr.store.ID(), entries, head) {
-		fmt.Fprintf(&out, "log: %d up to %d, head %d", piece.From, piece.Next, piece.Head)
-		for _, e := range piece.Entries {
-			fmt.Fprintf(&out, " %s", tr.nameOf(e.Header[1:33]))
-			for _, r := range e.Removed {
-				fmt.Fprintf(&out, "(-%d %s)", r.Seq, tr.nameOf(r.Id))
-			}
-		}
-		out.WriteByte('\n')
-	}
+	tr.publish(t, c, &out)
 	for _, a := range answers(b.asked, c.Verdicts) {
 		v := a.verdict
 		fmt.Fprintf(&out, "out %s: %d %s %s %q\n", a.gateway, v.Num, tr.nameOf(v.Id), v.Outcome, v.Text)
 	}
 	return out.String()
+}
+
+func (tr *transcript) sweep(t *testing.T, d *datadriven.TestData) string {
+	var out strings.Builder
+	c, more, err := tr.store.Sweep(time.Unix(2000, 0))
+	if err != nil {
+		d.Fatalf(t, "%v", err)
+	}
+	if c != nil {
+		tr.publish(t, c, &out)
+	}
+	fmt.Fprintf(&out, "more %v\n", more)
+	return out.String()
+}
+
+// publish waits for a commit and prints its entries as they are published.
+func (tr *transcript) publish(t *testing.T, c *store.Commit, out *strings.Builder) {
+	entries, head, err := c.Wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, piece := range pieces(tr.store.ID(), entries, head) {
+		fmt.Fprintf(out, "log: %d up to %d, head %d", piece.From, piece.Next, piece.Head)
+		for _, e := range piece.Entries {
+			out.WriteByte(' ')
+			if len(e.Header) > 0 {
+				out.WriteString(tr.nameOf(e.Header[1:33]))
+			}
+			for _, r := range e.Removed {
+				fmt.Fprintf(out, "(-%d %s of %d)", r.Seq, tr.nameOf(r.Id), r.CreatedAt)
+			}
+			if e.Asker != 0 {
+				fmt.Fprintf(out, "(%s asks with %d)", subject.Instance(e.Asker), e.Num)
+			}
+		}
+		out.WriteByte('\n')
+	}
 }
 
 func (tr *transcript) admitted(t *testing.T, d *datadriven.TestData, words []string) *relaypb.Admitted {
@@ -129,6 +165,10 @@ func (tr *transcript) admitted(t *testing.T, d *datadriven.TestData, words []str
 		switch how {
 		case "forged":
 			a.Forged = true
+		case "vanish":
+			a.Vanish = true
+		case "hear":
+			a.Hear = true
 		case "no-header":
 			a.Header = nil
 		case "cut-header":

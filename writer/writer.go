@@ -50,7 +50,8 @@ type writer struct {
 
 	store  *store.Store
 	syncer *syncer
-	ahead  int // commits that wait for the disk
+	ahead  int  // commits that wait for the disk
+	due    bool // there may be something to sweep
 	diskOK bool
 }
 
@@ -166,10 +167,18 @@ func (w *writer) decide(ctx context.Context) error {
 	tick := time.NewTicker(housekeeping)
 	defer tick.Stop()
 	w.checkDisk()
+	now := make(chan struct{})
+	close(now)
+	w.due = true
 	for {
-		intake := w.inbox.C()
+		// Where both are ready, chance takes turns: neither a flood of events nor a
+		// great sweep makes the other wait for long.
+		intake, sweep := w.inbox.C(), now
 		if w.ahead == commitsAhead {
 			intake = nil
+		}
+		if w.ahead == commitsAhead || !w.due {
+			sweep = nil
 		}
 		select {
 		case <-ctx.Done():
@@ -187,6 +196,10 @@ func (w *writer) decide(ctx context.Context) error {
 			}
 		case <-tick.C:
 			if err := w.keepHouse(); err != nil {
+				return err
+			}
+		case <-sweep:
+			if err := w.sweep(); err != nil {
 				return err
 			}
 		case msg := <-intake:
@@ -212,10 +225,27 @@ func (w *writer) commit(first *bus.Message) error {
 	if err != nil {
 		return err
 	}
+	w.due = w.due || w.store.Vanishing()
+	w.handOver(committed{commit: c, asked: b.asked, at: at})
+	return nil
+}
+
+// sweep makes one step of removing what has vanished or expired.
+func (w *writer) sweep() error {
+	at := time.Now()
+	c, more, err := w.store.Sweep(at)
+	w.due = more
+	if c != nil {
+		w.handOver(committed{commit: c, at: at})
+	}
+	return err
+}
+
+// handOver gives a commit to the syncer, which has room for commitsAhead.
+func (w *writer) handOver(c committed) {
 	w.ahead++
 	w.metrics.committing.Set(int64(w.ahead))
-	w.syncer.commits <- committed{commit: c, asked: b.asked, at: at} // has room for commitsAhead
-	return nil
+	w.syncer.commits <- c
 }
 
 func (w *writer) take(b *batch, msg *bus.Message) {
@@ -232,9 +262,11 @@ func (w *writer) take(b *batch, msg *bus.Message) {
 	})
 }
 
-// keepHouse drops what has expired and looks after the disk.
+// keepHouse drops ephemeral events that are old, has expired events swept, and
+// looks after the disk.
 func (w *writer) keepHouse() error {
 	w.checkDisk()
+	w.due = true
 	figures := w.store.Stats()
 	w.metrics.storeBytes.Set(int64(figures.DiskBytes))
 	w.metrics.compactionDebt.Set(int64(figures.CompactionDebt))
