@@ -103,7 +103,7 @@ func TestScanWhatNobodyKnows(t *testing.T) {
 	}
 }
 
-// A reply of ids fits the bus even when all of them expire and the cursor is long.
+// A reply of ids fits the bus even when all of them expire.
 func TestRepliesOfIDsFitTheBus(t *testing.T) {
 	w := newWorld(t)
 	r := w.start(memConfig(), vfs.NewMem())
@@ -115,7 +115,7 @@ func TestRepliesOfIDsFitTheBus(t *testing.T) {
 		events = append(events, &nostr.Event{PubKey: nostr.PubKey{1}, CreatedAt: int64(i), Kind: 1, Tags: []nostr.Tag{{"expiration", expiration}}})
 	}
 	w.fill(events...)
-	ask := &relaypb.Scan{Filters: []byte(strings.Repeat(`{"kinds":[1]},`, 999) + `{}`), Want: relaypb.Want_IDS}
+	ask := &relaypb.Scan{Filters: []byte(`{}`), Want: relaypb.Want_IDS}
 	for found := 0; ; {
 		reply := w.scan(ask)
 		if reply.Error != "" || proto.Size(reply) > bus.MaxMessage || len(reply.Expiring)/12 != len(reply.Ids)/store.IDLen {

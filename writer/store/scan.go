@@ -124,7 +124,7 @@ type query struct {
 	res    ScanResult
 	bytes  int
 	rows   int // candidates dealt with
-	looked int // candidates read for filters whose limit is used up
+	looked int // candidates read only for filters whose limit is used up
 }
 
 func (v *View) newQuery(req *ScanRequest) (*query, error) {
@@ -259,17 +259,18 @@ func (q *query) events(batch []candidate) (room bool, err error) {
 // read takes from the log what is needed of a candidate.
 func (q *query) read(c *candidate, v logValue) {
 	c.id = v.header.ID()
-	wanted := false
+	asked, wanted := false, false
 	matched := c.filters[:0]
 	for _, filter := range c.filters {
 		yields := q.cur.quotas[filter].yields()
-		if !yields {
-			q.looked++
-		}
+		asked = asked || yields
 		if q.matches(filter, v.header) {
 			matched = append(matched, filter)
 			wanted = wanted || yields
 		}
+	}
+	if !asked {
+		q.looked++
 	}
 	if len(matched) > 0 && !q.visible(v.header) {
 		matched, wanted = nil, false
