@@ -28,4 +28,13 @@
 // Range": when the other party happens to have nothing there but that, the
 // items dropped are never found. Here the Skip is written and the fingerprint
 // is that of everything from the range on.
+//
+// # What is refused
+//
+// Other implementations take some messages that the protocol does not allow, or
+// fall over them. Here they are an Error: numbers with leading zeros or of more
+// than 64 bits, ranges that end before they begin, an id prefix of infinity or
+// of more than 32 bytes, more ids announced than follow, modes above 2, and
+// anything that ends in the middle. An empty range is allowed, behind infinity
+// too: it is how an answer ends whose ids reached just to the end.
 package negentropy

@@ -111,13 +111,15 @@ func TestSyncStretches(t *testing.T) {
 	rng := seeded(t, rand.Uint64())
 	for range 60 {
 		var p pair
-		at := int64(0)
-		for range 1 + rng.IntN(12) {
-			stretch := distinct(random(rng, 1+rng.IntN(400), 50))
-			for i := range stretch {
-				stretch[i].CreatedAt += at - 1_700_000_000
+		var all []Item
+		for i := range int64(1 + rng.IntN(12)) {
+			stretch := random(rng, 1+rng.IntN(400), 50)
+			for j := range stretch {
+				stretch[j].CreatedAt += 50 * i
 			}
-			at += 50
+			from := len(all)
+			all = distinct(append(all, stretch...))
+			stretch = all[from:]
 			who := rng.IntN(3)
 			q := deal(rng, stretch, float64(who&1), float64(who>>1))
 			p.server, p.client = append(p.server, q.server...), append(p.client, q.client...)
