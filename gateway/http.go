@@ -30,7 +30,7 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", allowedMethods)
 		http.Error(w, "405: only GET, HEAD and OPTIONS", http.StatusMethodNotAllowed)
-	case r.Method == http.MethodGet && asksForWebSocket(r):
+	case r.Method == http.MethodGet && hasToken(r.Header["Upgrade"], "websocket"):
 		g.upgrade(w, r)
 	case acceptsInformation(r.Header.Values("Accept")):
 		w.Header().Set("Content-Type", informationType)
@@ -53,15 +53,36 @@ func allowAnyOrigin(h http.Header) {
 	h.Set("Access-Control-Allow-Methods", allowedMethods)
 }
 
-func asksForWebSocket(r *http.Request) bool {
-	for _, v := range r.Header.Values("Upgrade") {
+// hasToken says whether a header that is a list of tokens has one of them.
+func hasToken(values []string, token string) bool {
+	for _, v := range values {
 		for one := range strings.SplitSeq(v, ",") {
-			if strings.EqualFold(strings.TrimSpace(one), "websocket") {
+			if strings.EqualFold(strings.TrimSpace(one), token) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// keyLength is the length of a Sec-WebSocket-Key: 16 bytes in base64.
+const keyLength = 24
+
+// refuseHandshake answers what is not the opening handshake of RFC 6455 (4.2.1),
+// while the connection is HTTP still, and says whether it was.
+func refuseHandshake(w http.ResponseWriter, r *http.Request) bool {
+	switch {
+	case !hasToken(r.Header["Connection"], "upgrade"):
+		http.Error(w, "400: the header Connection must be Upgrade", http.StatusBadRequest)
+	case len(r.Header.Get("Sec-WebSocket-Key")) != keyLength:
+		http.Error(w, "400: the header Sec-WebSocket-Key must have 24 characters", http.StatusBadRequest)
+	case r.Header.Get("Sec-WebSocket-Version") != "13":
+		w.Header().Set("Sec-WebSocket-Version", "13")
+		http.Error(w, "426: only version 13 of WebSocket", http.StatusUpgradeRequired)
+	default:
+		return false
+	}
+	return true
 }
 
 // maxHost is the longest Host that is worth keeping: a name of DNS and a port.
@@ -79,6 +100,10 @@ func hostOf(r *http.Request) string {
 // upgrade makes a WebSocket of the request's connection and hands it to its
 // reader; the HTTP server's goroutine and buffers go free.
 func (g *gateway) upgrade(w http.ResponseWriter, r *http.Request) {
+	if refuseHandshake(w, r) {
+		g.metrics.refusedUpgrades.Inc()
+		return
+	}
 	from := clientAddress(r, g.proxies)
 	switch g.door.enter(from) {
 	case doorFull:

@@ -25,7 +25,8 @@ func TestHTTP(t *testing.T) {
 	w := newWorld(t)
 	address, _, _ := w.startGateway(func(c *Config, l *limits.Limits) {
 		c.Relay = Relay{Name: "<test>", Description: "for tests", Contact: "mailto:ops@example.org",
-			Pubkey: strings.Repeat("ab", 32), Icon: "https://example.org/icon.png", Software: "https://example.org/rhea"}
+			Pubkey: strings.Repeat("ab", 32), Icon: "https://example.org/icon.png", Banner: "https://example.org/banner.png",
+			Self: strings.Repeat("cd", 32), TermsOfService: "https://example.org/terms", Software: "https://example.org/rhea"}
 		l.CreatedAtUpperLimit = 900
 	})
 	datadriven.Walk(t, "testdata/http", func(t *testing.T, path string) {
@@ -75,6 +76,50 @@ func TestInformationIsTheEnforced(t *testing.T) {
 		if got.Limitation[key] != want {
 			t.Errorf("%s is %v, want %v", key, got.Limitation[key], want)
 		}
+	}
+	for key, want := range map[string]bool{"auth_required": true, "restricted_writes": true, "payment_required": false} {
+		if got.Limitation[key] != want {
+			t.Errorf("%s is %v, want %v", key, got.Limitation[key], want)
+		}
+	}
+}
+
+// TestSupportedNIPs checks the list against what the configuration leaves in force.
+func TestSupportedNIPs(t *testing.T) {
+	for _, c := range []struct {
+		change func(*Config, *policy.Policy)
+		want   string
+	}{
+		{func(*Config, *policy.Policy) {}, "[1 4 9 11 17 40 42 45 59 62 65 67 70 77]"},
+		{func(_ *Config, p *policy.Policy) { p.MinPoW = 1 }, "[1 4 9 11 13 17 40 42 45 59 62 65 67 70 77]"},
+		{func(_ *Config, p *policy.Policy) { p.KindPoW = policy.Difficulties{1: 8} }, "[1 4 9 11 13 17 40 42 45 59 62 65 67 70 77]"},
+		{func(_ *Config, p *policy.Policy) { p.PrivateKinds = policy.Kinds{1059} }, "[1 9 11 17 40 42 45 59 62 65 67 70 77]"},
+		{func(_ *Config, p *policy.Policy) { p.PrivateKinds = nil }, "[1 9 11 40 42 45 62 65 67 70 77]"},
+		{func(c *Config, _ *policy.Policy) { c.MaxNegotiations = 0 }, "[1 4 9 11 17 40 42 45 59 62 65 67 70]"},
+	} {
+		cfg, p := DefaultConfig(), policy.Default()
+		c.change(&cfg, &p)
+		if got := fmt.Sprint(supportedNIPs(&cfg, &p)); got != c.want {
+			t.Errorf("got %s, want %s", got, c.want)
+		}
+	}
+}
+
+// TestLanding looks for what the page says of a relay that is not open.
+func TestLanding(t *testing.T) {
+	c := DefaultConfig()
+	c.Relay.TermsOfService, c.Relay.Banner = "https://example.org/terms", "javascript:alert(1)"
+	page, err := renderLanding(newInformation(&c, &stage.Env{Policy: policy.Policy{MinPoW: 21, Auth: policy.AuthRequired}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`href="https://example.org/terms"`, "21 bits (NIP-13)", "after authentication (NIP-42) only"} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("%q is missing", want)
+		}
+	}
+	if strings.Contains(string(page), "javascript") {
+		t.Error("a URL that runs is on the page")
 	}
 }
 
