@@ -41,6 +41,7 @@ type core struct {
 	fetching *fetch   // the range that was asked for; nil when none is
 	talking  []*gateway
 	heard    []hearing
+	lookups  int // of waiting watches since the last flush, to know who hears
 }
 
 // outputs is what the core has to say.

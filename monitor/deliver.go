@@ -64,7 +64,7 @@ func (c *core) talk(gw *gateway) {
 func (c *core) flush(now time.Time) outputs {
 	c.now = now
 	out := outputs{heard: c.heard}
-	c.heard = nil
+	c.heard, c.lookups = nil, 0
 	out.more = c.settle()
 	for _, gw := range c.talking {
 		out.deliveries = gw.messages(out.deliveries, c.self, c.position())

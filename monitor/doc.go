@@ -34,7 +34,8 @@
 // An entry of the log that names an asker is an ephemeral event about which a
 // gateway wants to know whether anybody has received it. It is told the number of
 // watches once the event is matched, none included; one that waits counts if it will
-// be served the event. A monitor that reads the entry by range does not answer.
+// be served the event. A monitor does not answer when it reads the entry by range, or
+// when too many watches wait; the gateway does without its word.
 //
 // Every second a gateway that has watches is told the position if it does not know
 // it, and once after every message with content, so that the loss of the last one

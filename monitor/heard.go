@@ -15,9 +15,14 @@ type hearing struct {
 // hear answers for a commit that was given to so many watches. A watch that waits
 // and wants it has heard it, too: it will be served from the window. Whether there
 // is one is only looked up when there was no other, since none or some is all that
-// anybody asks.
+// anybody asks. When very many wait, as after the loss of a monitor, that is too much
+// to look up for every commit: nothing is said then, and the gateway takes the event
+// for received.
 func (c *core) hear(e *commit, takers int) {
 	for i := 0; takers == 0 && i < len(c.waiting); i++ {
+		if c.lookups++; c.lookups > settleTries {
+			return
+		}
 		if w := c.waiting[i]; w.state == waiting && e.seq > w.after && w.matches(e.header) && w.maySee(e) {
 			takers++
 		}

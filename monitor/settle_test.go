@@ -58,3 +58,32 @@ func TestSettleInParts(t *testing.T) {
 		}
 	}
 }
+
+// Who hears an event is not looked up without end among watches that wait.
+func TestHearingIsBounded(t *testing.T) {
+	c := newCore(1, DefaultConfig(), nostr.FilterLimits{}, policy.Policy{}, func(subject.ConnID) subject.Shard { return 0 }, newMetrics(stage.NewMetrics("monitor")))
+	now := time.Unix(1000, 0)
+	c.follow(now, &relaypb.Entries{Store: 1, From: 100, Next: 100})
+	const watches = 1000
+	for num := range uint64(watches) { // they wait for a range
+		c.handle(now, &relaypb.SubInbox{Body: &relaypb.SubInbox_Watch{Watch: &relaypb.Watch{
+			Conn: 1 << 32, Num: num + 1, Filters: []byte(`{"kinds":[20001]}`)}}})
+	}
+	commits := func(from, n uint64) {
+		batch := &relaypb.Entries{Store: 1, From: from, Next: from + n}
+		for i := range n {
+			e := &nostr.Event{Kind: 20002}
+			batch.Entries = append(batch.Entries, &relaypb.Entry{Seq: from + i, Header: nostr.AppendHeader(nil, e), Asker: 5, Num: i + 1})
+		}
+		c.follow(now, batch)
+	}
+	const most = settleTries / watches
+	commits(100, most+50)
+	if n := len(c.flush(now).heard); n != most {
+		t.Errorf("%d commits were answered for, want %d", n, most)
+	}
+	commits(100+most+50, 1)
+	if out := c.flush(now); len(out.heard) != 1 || out.heard[0].msg.Watches != 0 {
+		t.Errorf("in the next turn: %v", out.heard)
+	}
+}
