@@ -1,9 +1,11 @@
 // Package gateway is the edge of the relay: the stage that holds the sockets.
 //
-//	arrives        frames of clients (sockets), Verdict, Part, Closed, Deliveries, NegReply (out.<instance>)
-//	leaves         EventFrame (ingest.<shard>), Query, Credit, Stop (req.<shard>),
+//	arrives        frames of clients (sockets), Verdict, Part, Counted, Closed, Deliveries, Heard,
+//	               NegReply (out.<instance>)
+//	leaves         EventFrame, AuthFrame (ingest.<shard>), Query, Credit, Stop (req.<shard>),
 //	               Watch, Unwatch (sub.<shard>), NegOpen, NegMsg, NegClose (neg.<shard>), frames to clients
-//	owns           connections; their subscriptions; the EVENTs, queries and sessions that are unanswered
+//	owns           connections; the keys that they have authenticated; their subscriptions; the EVENTs,
+//	               AUTHs, queries, COUNTs and sessions that are unanswered
 //	order          what one connection says is handled in the order it was said; what one
 //	               answer makes a client hear is heard in the order of the answers
 //	lost on death  the connections: clients come back, here or at another gateway
@@ -13,6 +15,11 @@
 // hole, and when nothing comes for too long. Nobody else keeps anything for
 // recovery. A question that stays unanswered ends in OK false, CLOSED or NEG-ERR
 // with error:, so that a client is never left waiting.
+//
+// A connection's keys (NIP-42) go with all that it asks; whoever is asked decides by
+// them what it may have. What a client asks behind an AUTH waits for its answer, as
+// it may be meant for the key. A live subscription is registered again under a new
+// key, from where it is; the stored part of one ends with the keys that it began with.
 //
 //	clients                                                       bus
 //	   │  ┌──────────┐  words (bounded channel)  ┌──────┐  outbox  │
@@ -29,10 +36,12 @@
 //
 // What bounds memory: connections (max_connections); for each the message being
 // read (max_message_length), the buffer (max_outbound), the subscriptions
-// (max_subscriptions) and the bytes of their filters; for all the window of
-// unanswered messages, the channel from the readers and the inbox. Queries are
-// granted bytes only as the client takes them.
+// and COUNTs (max_subscriptions), the bytes of their filters and the keys (maxKeys);
+// for all the window of unanswered messages, the channel from the readers and the
+// inbox. Queries are granted bytes only as the client takes them.
 //
 // The package knows nothing of what filters and events mean: it reads the name
-// of a message and the subscription id, and passes on bytes.
+// of a message and the subscription id, and passes on bytes. It makes challenges and
+// remembers keys; whether an AUTH is good is the ingester's to say, and what a key may
+// read that of the stages that serve it.
 package gateway
