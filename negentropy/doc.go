@@ -1,16 +1,55 @@
 // Package negentropy is the stage that answers NIP-77: sessions in which a client
 // and the relay find out which events the other has.
 //
-//	arrives         NegOpen, NegMsg, NegClose on neg.<shard>, from gateways
-//	leaves          NegReply on out.<gateway>: one for each NegOpen and NegMsg
-//	owns            the shards that Ownership gives it
-//	order           what one connection sends is answered in the order it came
-//	lost on death   unanswered messages: the gateway ends their sessions with
-//	                NEG-ERR, and the client starts over
+//	arrives         NegOpen, NegMsg, NegClose on neg.<shard>, from gateways; ids of
+//	                the store's events, by Scan; the log, by bus.Follower
+//	leaves          NegReply on out.<gateway>: one for each NegOpen and NegMsg, and
+//	                one without a question when a session is ended; Scan requests
+//	owns            the sessions of its shards; a tree of the ids of all public
+//	                events of the relay
+//	order           one message of a session is under way at a time; between
+//	                sessions there is none
+//	lost on death   the sessions: their gateways end them with NEG-ERR, and the
+//	                clients start over. The tree is scanned again
 //
-// The protocol is not served by this build: every session is refused with
-// NEG-ERR "error: not yet", so that a client learns it at once and falls back to
-// REQ. Since a refused session is over (NIP-77), the stage keeps none.
+//	roster ──changes──┐        ┌── news ── loader ── scan, then bus.Follower
+//	                  ▼        ▼
+//	inbox ────────► loop (the core, alone) ──► outbox
+//	                 ▲   │          ▲   │
+//	          slices │   │ reads    │   │ questions
+//	                 │   ▼          │   ▼
+//	               readers        repliers (one a processor)
+//	               (Config.Concurrency)
 //
-// One goroutine owns everything. The inbox bounds memory.
+// # Where a session's events come from
+//
+// A filter that is nothing but a range of time, {} first of all, is answered from
+// the tree: the session takes a snapshot, which costs nothing, and the private
+// events of its keys are scanned and added to that. Every other filter, one with a
+// limit included (the newest ones, as for REQ), has its ids scanned into a tree of
+// the session's own. Either way the set stays what it was at the NEG-OPEN, and the
+// protocol keeps all other state in its messages.
+//
+// A session waits (forTree) while the tree is being loaded, is opening while its
+// scan goes on, then by turns answering and idle.
+//
+// # The tree
+//
+// It is scanned once, at the start, and then follows the log: events are added,
+// removed with what removes them, and taken out the second they expire (NIP-40).
+// Private kinds (policy.Policy) are not in it. It is scanned again only when the
+// log turns out to be of another store. A scan sees some of what the log tells
+// again; to add and remove twice is harmless.
+//
+// # Bounds
+//
+// The tree has MaxTreeRecords events at the most; beyond, it is given up, ranges
+// of time are scanned, and {} is refused. A session's scan has MaxRecords; all of
+// them together have MaxSessionBytes, a slice for each reader added. What a
+// snapshot keeps alive of the tree as it was is bounded by as much again: sessions
+// are ended when the tree has copied so many nodes since they began. Config bounds
+// the sessions, those of one connection, those that are being opened, their
+// messages, their age and their silence; a message is answered in FrameBytes.
+//
+// The stage refuses to know events, which are never sent here, and hex.
 package negentropy

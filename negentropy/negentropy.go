@@ -3,132 +3,276 @@ package negentropy
 import (
 	"context"
 	"fmt"
+	"runtime"
+	"sync"
 	"time"
 
 	"rhea/proto/bus"
+	"rhea/proto/negentropy"
+	"rhea/proto/nostr"
 	"rhea/proto/relaypb"
 	"rhea/proto/stage"
 	"rhea/proto/subject"
 )
 
-// batchMessages is how many bus messages are answered with one flush.
-const batchMessages = 256
-
-// How a stopping process hands its shards over, and how soon a subscription that
-// failed is tried again.
+// What one turn of the loop takes before it says what it has to say.
 const (
-	handOver       = 2 * time.Second
-	reconcileAgain = 500 * time.Millisecond
+	turnMessages = 256
+	turnBatches  = 8 // of the log
+)
+
+const (
+	tickEvery = time.Second
+	handOver  = 2 * time.Second // a stopping process's patience with its successors
+	finish    = time.Second     // the time that unanswered messages get when there are none
 )
 
 // Run is the stage: it serves the shards that fall to it until ctx ends, then
-// hands them over, answers what waits and returns nil. It returns an error when
-// the process cannot be part of the deployment.
+// hands them over, or answers what waits, and returns nil. It returns an error
+// when the process cannot be part of the deployment or cannot listen.
 func Run(ctx context.Context, cfg Config, env stage.Env) error {
 	if err := cfg.Validate(); err != nil {
 		return fmt.Errorf("negentropy: %w", err)
 	}
-	return newShell(env).run(ctx)
+	return newShell(cfg, env).run(ctx)
 }
 
-// shell is what stands around the core; all fields belong to the loop.
+// shell is what stands around the core. All fields belong to the loop, but for the
+// channels.
 type shell struct {
+	cfg     Config
 	env     stage.Env
 	roster  *bus.Roster
 	inbox   *bus.Inbox[*relaypb.NegInbox]
 	shards  *bus.Ownership
 	outbox  *bus.Outbox
-	core    core
+	core    *core
+	loader  *loader
+	reader  *reader
 	metrics *metrics
-	retry   <-chan time.Time // after a Reconcile that failed
+	state   mirrorState // as logged last
+	giveUp  func()      // ends the loader
+
+	// The core bounds what is under way, so none of these is ever full.
+	reads   chan *session
+	slices  chan slice
+	asked   chan *question
+	replies chan reply
 }
 
-func newShell(env stage.Env) *shell {
-	s := &shell{env: env, metrics: newMetrics(env.Metrics)}
-	s.core = core{metrics: s.metrics}
-	s.roster = bus.NewRoster(env.Bus, subject.Negentropy, env.Version, func(m *relaypb.Member) {
+type slice struct {
+	session *session
+	err     error
+}
+
+type reply struct {
+	question *question
+	message  []byte
+	err      error
+}
+
+func newShell(cfg Config, env stage.Env) *shell {
+	b, repliers := env.Bus, runtime.GOMAXPROCS(0)
+	s := &shell{
+		cfg: cfg, env: env, metrics: newMetrics(env.Metrics),
+		reads: make(chan *session, cfg.Concurrency), slices: make(chan slice, cfg.Concurrency),
+		asked: make(chan *question, repliers), replies: make(chan reply, repliers),
+	}
+	limits := nostr.FilterLimits{MaxFilters: env.Limits.MaxFilters, MaxValues: env.Limits.MaxFilterValues}
+	s.core = newCore(cfg, limits, &env.Policy, b.Space.ShardOf, repliers, s.metrics)
+	s.roster = bus.NewRoster(b, subject.Negentropy, env.Version, func(m *relaypb.Member) {
 		m.Stats = env.Metrics.Snapshot()
 	})
-	s.inbox = bus.Listen(env.Bus, func() *relaypb.NegInbox { return new(relaypb.NegInbox) }, 0)
-	s.outbox = env.Bus.NewOutbox()
-	s.shards = bus.NewOwnership(env.Bus, s.roster, subject.Negentropy, s.inbox, env.Bus.Space.Neg)
+	s.inbox = bus.Listen(b, func() *relaypb.NegInbox { return new(relaypb.NegInbox) }, 0)
+	s.outbox = b.NewOutbox()
+	s.shards = bus.NewOwnership(b, s.roster, subject.Negentropy, s.inbox, b.Space.Neg)
+	s.reader = &reader{bus: b, metrics: s.metrics}
+	s.loader = &loader{bus: b, roster: s.roster, reader: s.reader, log: env.Log, max: cfg.MaxTreeRecords, out: make(chan news)}
 	env.Metrics.GaugeFunc("inbox_waiting", "Bus messages that wait to be read.", func() float64 { return float64(s.inbox.Waiting()) })
 	return s
 }
 
-// run drains in this order: announce the leave, go on serving until the
-// successors listen, stop listening, answer what waits, say goodbye (While).
+// run drains in this order: announce the leave; while there are successors, serve
+// until they listen, which drops the sessions (their gateways end them); with none,
+// finish what is unanswered; stop listening, refuse what is left and what waits,
+// say goodbye (While).
 func (s *shell) run(ctx context.Context) error {
 	return s.roster.While(ctx, func(ctx context.Context) error {
 		defer s.inbox.Close()
+		stop, failed := s.start()
+		defer stop()
 		select {
 		case <-s.roster.Settled():
 		case <-ctx.Done():
 			return nil
 		}
 		changes := s.roster.Changes()
-		s.serve(ctx.Done(), changes, func() bool { return false })
-
-		s.roster.Leave()
-		late, cancel := context.WithTimeout(context.Background(), handOver)
-		defer cancel()
-		s.serve(late.Done(), changes, func() bool { return len(s.shards.Held()) == 0 || !s.shards.Successors() })
-		s.inbox.Close()
-		for s.inbox.Waiting() > 0 {
-			s.handle(<-s.inbox.C())
+		if err := s.serve(ctx.Done(), changes, failed, func() bool { return false }); err != nil {
+			return err
 		}
-		return nil
+		s.roster.Leave()
+		patience := finish
+		if s.shards.Successors() {
+			patience = handOver
+		}
+		late, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		err := s.serve(late.Done(), changes, failed, func() bool {
+			return len(s.shards.Held()) == 0 || !s.shards.Successors() && !s.core.active() && s.inbox.Waiting() == 0
+		})
+		s.inbox.Close()
+		s.core.stop()
+		for s.inbox.Waiting() > 0 {
+			s.take(<-s.inbox.C())
+		}
+		s.say(outputs{answers: s.core.flush().answers})
+		return err
 	})
 }
 
+// start starts the goroutines that read slices, make answers, and feed the mirror.
+// Stop ends them and waits; failed receives the error of the latter.
+func (s *shell) start() (stop func(), failed <-chan error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	errs := make(chan error, 1)
+	loading, giveUp := context.WithCancel(ctx)
+	s.giveUp = giveUp
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := s.loader.run(loading); err != nil {
+			errs <- err
+		}
+	})
+	for range cap(s.reads) {
+		running.Go(func() { s.read(ctx) })
+	}
+	for range cap(s.asked) {
+		running.Go(func() { s.reply(ctx) })
+	}
+	return func() { cancel(); running.Wait() }, errs
+}
+
+// read reads slices for sessions.
+func (s *shell) read(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case x := <-s.reads:
+			either, cancel := context.WithCancel(x.life)
+			stop := context.AfterFunc(ctx, cancel)
+			err := s.reader.next(either, x.scan)
+			stop()
+			cancel()
+			s.slices <- slice{x, err}
+		}
+	}
+}
+
+// reply answers questions.
+func (s *shell) reply(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case q := <-s.asked:
+			began := time.Now()
+			message, err := negentropy.Respond(nil, q.set, q.message, s.cfg.FrameBytes)
+			s.metrics.replySeconds.Observe(time.Since(began).Seconds())
+			s.replies <- reply{q, message, err}
+		}
+	}
+}
+
 // serve is the loop. It ends when stop is closed or done reports true.
-func (s *shell) serve(stop <-chan struct{}, changes <-chan struct{}, done func() bool) {
+func (s *shell) serve(stop <-chan struct{}, changes <-chan struct{}, failed <-chan error, done func() bool) error {
+	tick := time.NewTicker(tickEvery)
+	defer tick.Stop()
 	for !done() {
 		select {
 		case <-stop:
-			return
+			return nil
+		case err := <-failed:
+			return err
 		case <-changes:
 			s.reconcile()
-		case <-s.retry:
+		case now := <-tick.C:
 			s.reconcile()
+			s.core.tick(now, s.roster.View().Alive)
+		case n := <-s.loader.out:
+			s.core.news(time.Now(), n)
 		case msg := <-s.inbox.C():
-			s.handle(msg)
+			s.take(msg)
+		case r := <-s.slices:
+			s.core.slice(time.Now(), r.session, r.err)
+		case r := <-s.replies:
+			s.core.replied(time.Now(), r.question, r.message, r.err)
+		}
+		s.takeWaiting()
+		s.say(s.core.flush())
+	}
+	return nil
+}
+
+// takeWaiting takes what else waits, so that it shares the messages of the flush.
+func (s *shell) takeWaiting() {
+	for messages, batches := 0, 0; messages < turnMessages && batches < turnBatches; {
+		select {
+		case n := <-s.loader.out:
+			s.core.news(time.Now(), n)
+			batches++
+			continue
+		case msg := <-s.inbox.C():
+			s.take(msg)
+		case r := <-s.slices:
+			s.core.slice(time.Now(), r.session, r.err)
+		case r := <-s.replies:
+			s.core.replied(time.Now(), r.question, r.message, r.err)
+		default:
+			return
+		}
+		messages++
+	}
+}
+
+func (s *shell) take(msg *bus.Message) {
+	now := time.Now()
+	s.inbox.Each(msg, func(m *relaypb.NegInbox) { s.core.handle(now, m) })
+}
+
+func (s *shell) say(out outputs) {
+	for _, x := range out.reads {
+		s.reads <- x
+	}
+	for _, q := range out.replies {
+		s.asked <- q
+	}
+	for _, a := range out.answers {
+		m := &relaypb.OutInbox{Body: &relaypb.OutInbox_Neg{Neg: a.msg}}
+		if s.outbox.Send(s.env.Bus.Space.Out(a.to), m) != nil {
+			s.metrics.unsent.Inc()
+		}
+	}
+	if s.outbox.Flush() != nil {
+		s.metrics.unsent.Inc()
+	}
+	s.metrics.measure(s.core)
+	if now := s.core.mirror.state; now != s.state {
+		if s.state = now; now == givenUp {
+			s.giveUp()
+			s.env.Log.Warn("the tree of all events is given up: there are more than max_tree_records",
+				"max_tree_records", s.cfg.MaxTreeRecords)
 		}
 	}
 }
 
 func (s *shell) reconcile() {
 	gained, lost, err := s.shards.Reconcile()
-	if len(gained)+len(lost) > 0 {
-		s.env.Log.Info("shards", "gained", gained, "lost", lost, "held", len(s.shards.Held()))
-	}
-	s.retry = nil
 	if err != nil {
 		s.env.Log.Error("cannot listen on all shards, will try again", "err", err)
-		s.retry = time.After(reconcileAgain)
 	}
-}
-
-// handle answers first and what waits behind it, then flushes.
-func (s *shell) handle(first *bus.Message) {
-	s.answer(first)
-	for n := 1; n < batchMessages && s.inbox.Waiting() > 0; n++ {
-		s.answer(<-s.inbox.C())
+	if len(gained)+len(lost) > 0 {
+		s.env.Log.Info("shards", "gained", gained, "lost", lost, "held", len(s.shards.Held()))
+		s.core.lose(lost)
 	}
-	if s.outbox.Flush() != nil {
-		s.metrics.unsent.Inc()
-	}
-}
-
-func (s *shell) answer(msg *bus.Message) {
-	s.inbox.Each(msg, func(m *relaypb.NegInbox) {
-		out, ok := s.core.handle(m)
-		if !ok {
-			return
-		}
-		reply := &relaypb.OutInbox{Body: &relaypb.OutInbox_Neg{Neg: out.reply}}
-		if s.outbox.Send(s.env.Bus.Space.Out(out.gateway), reply) != nil {
-			s.metrics.unsent.Inc()
-		}
-	})
 }

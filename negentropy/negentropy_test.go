@@ -2,7 +2,9 @@ package negentropy
 
 import (
 	"context"
-	"log/slog"
+	"fmt"
+	"math/rand/v2"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,90 +12,240 @@ import (
 	"go.uber.org/goleak"
 
 	"rhea/proto/bus"
-	"rhea/proto/limits"
-	"rhea/proto/relaypb"
-	"rhea/proto/stage"
+	"rhea/proto/nostr"
 	"rhea/proto/subject"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func open(conn subject.ConnID, num uint64) *relaypb.NegInbox {
-	return &relaypb.NegInbox{Body: &relaypb.NegInbox_Open{Open: &relaypb.NegOpen{Conn: uint64(conn), Num: num, Filter: []byte(`{}`), Message: []byte{0x61}}}}
+// relay is the stage with a writer and a gateway of the tests' own around it.
+type relay struct {
+	t       *testing.T
+	rng     *rand.Rand
+	mem     *bus.Memory
+	writer  *fakeWriter
+	gateway *fakeGateway
+	stage   *runningStage
 }
 
-func msg(conn subject.ConnID, num uint64) *relaypb.NegInbox {
-	return &relaypb.NegInbox{Body: &relaypb.NegInbox_Msg{Msg: &relaypb.NegMsg{Conn: uint64(conn), Num: num, Message: []byte{0x61}}}}
-}
-
-func end(conn subject.ConnID, num uint64) *relaypb.NegInbox {
-	return &relaypb.NegInbox{Body: &relaypb.NegInbox_Close{Close: &relaypb.NegClose{Conn: uint64(conn), Num: num}}}
-}
-
-// Every NegOpen and NegMsg has one answer, in order, on the gateway's inbox;
-// what is broken or unknown is counted and harms nothing; what was sent before
-// the stop is answered.
-func TestEveryMessageIsAnswered(t *testing.T) {
+// withRelay runs f in a bubble, with events in the store.
+func withRelay(t *testing.T, cfg Config, events int, f func(r *relay)) {
+	rng := seed(t)
 	synctest.Test(t, func(t *testing.T) {
-		space, err := subject.New("test", 4)
-		if err != nil {
-			t.Fatal(err)
+		var running sync.WaitGroup
+		ctx, cancel := context.WithCancel(context.Background())
+		defer running.Wait()
+		defer cancel()
+		r := &relay{t: t, rng: rng, mem: bus.NewMemory()}
+		r.writer = startWriter(ctx, t, r.mem, newFakeStore(rng), &running)
+		r.writer.churn(events)
+		r.gateway = startGateway(ctx, t, r.mem, &running)
+		r.stage = startStage(t, r.mem, cfg)
+		defer r.stage.stop()
+		f(r)
+	})
+}
+
+// settle waits until the tree has seen all of the log.
+func (r *relay) settle() {
+	time.Sleep(2 * time.Second) // of the bubble
+	for range 100 {
+		if r.stage.stat("position") == len(r.writer.store.entries) && r.stage.stat("tree_state") == int(following) {
+			return
 		}
-		log := slog.New(slog.DiscardHandler)
+		time.Sleep(time.Second)
+	}
+	r.t.Fatal("the tree does not follow the log")
+}
+
+// randomFilter is one of each way to a set, and the keys that ask.
+func (r *relay) randomFilter() (filter string, keys []nostr.PubKey) {
+	now := time.Now().Unix()
+	filter = []string{
+		`{}`, `{}`,
+		fmt.Sprintf(`{"since":%d}`, now-r.rng.Int64N(1000)),
+		fmt.Sprintf(`{"until":%d}`, now-r.rng.Int64N(1000)),
+		fmt.Sprintf(`{"since":%d,"until":%d}`, now-500-r.rng.Int64N(500), now-r.rng.Int64N(500)),
+		fmt.Sprintf(`{"limit":%d}`, r.rng.IntN(400)),
+		`{"kinds":[1,4]}`, `{"ids":[]}`,
+		fmt.Sprintf(`{"authors":["%s"],"limit":50}`, someKeys[0]),
+		fmt.Sprintf(`{"#p":["%s"]}`, someKeys[1]),
+	}[r.rng.IntN(10)]
+	for _, k := range someKeys {
+		if r.rng.IntN(4) == 0 {
+			keys = append(keys, k)
+		}
+	}
+	return filter, keys
+}
+
+// some is about half of a set, and some that are not in it.
+func (r *relay) some(theirs []item) (own []item) {
+	keep := r.rng.IntN(3)
+	for _, x := range theirs {
+		if r.rng.IntN(2) < keep {
+			own = append(own, x)
+		}
+	}
+	for range r.rng.IntN(100) {
+		own = append(own, randomItem(r.rng, time.Now().Unix()))
+	}
+	return own
+}
+
+// Over a store in which events come, go and expire, with a log that loses much of
+// what is published: each session finds out exactly how the client's set differs
+// from what its keys may see of the store as it was at the NEG-OPEN, however much
+// changes while it goes on. Every message has one answer.
+func TestSessionsAgainstOracle(t *testing.T) {
+	rounds := 40
+	if testing.Short() {
+		rounds = 10
+	}
+	cfg := DefaultConfig()
+	cfg.FrameBytes = 4096
+	withRelay(t, cfg, 2000, func(r *relay) {
+		type open struct {
+			c           *client
+			own, theirs []item
+		}
+		var sessions []open
+		turns := 0
+		for range rounds {
+			r.settle()
+			r.writer.lossy.Store(false) // from now on, since in the time of a loss events expire
+			for i := range r.rng.Uint32N(4) {
+				filter, keys := r.randomFilter()
+				theirs := r.writer.store.oracle(filter, keys)
+				own := r.some(theirs)
+				sessions = append(sessions, open{r.gateway.open(i, filter, keys, own), own, theirs})
+			}
+			r.writer.churn(r.rng.IntN(100))
+			for len(sessions) > 0 && r.rng.IntN(3) > 0 {
+				s := sessions[0]
+				sessions = sessions[1:]
+				s.c.finish()
+				s.c.check(s.own, s.theirs)
+				turns += int(s.c.turn) + 1
+			}
+		}
+		for _, s := range sessions {
+			s.c.finish()
+			s.c.check(s.own, s.theirs)
+			turns += int(s.c.turn) + 1
+		}
+		synctest.Wait()
+		if n := r.stage.stat("sessions"); n != 0 {
+			t.Errorf("%d sessions are left", n)
+		}
+		if len(r.gateway.answers) != turns || r.gateway.inbox.Waiting() > 0 {
+			t.Errorf("%d answers to %d messages, more waiting: %d", len(r.gateway.answers), turns, r.gateway.inbox.Waiting())
+		}
+		for at, n := range r.gateway.answers {
+			if n != 1 {
+				t.Errorf("session and turn %v: %d answers", at, n)
+			}
+		}
+	})
+}
+
+// An event is out of the tree in the second in which it expires, though nothing
+// has removed it from the store, whether the tree has it from the scan or the log.
+func TestExpiry(t *testing.T) {
+	withRelay(t, DefaultConfig(), 0, func(r *relay) {
+		at := time.Now().Unix() + 100
+		expiring := func(id byte) nostr.Header {
+			return nostr.AppendHeader(nil, &nostr.Event{ID: nostr.EventID{id}, CreatedAt: 5, Kind: 1, Tags: []nostr.Tag{{"expiration", fmt.Sprint(at)}}})
+		}
+		r.writer.commit(expiring(1))
+		r.settle()
+		r.writer.commit(expiring(2))
+		r.settle()
+		c := r.gateway.open(1, `{}`, nil, nil)
+		if c.finish(); len(c.Need) != 2 {
+			t.Fatalf("%d events before they expire", len(c.Need))
+		}
+		time.Sleep(time.Until(time.Unix(at, 0)))
+		c = r.gateway.open(1, `{}`, nil, nil)
+		if c.finish(); len(c.Need) != 0 {
+			t.Errorf("%d events that have expired", len(c.Need))
+		}
+	})
+}
+
+// When the store turns out to be another, the tree is made anew.
+func TestAnotherStore(t *testing.T) {
+	withRelay(t, DefaultConfig(), 300, func(r *relay) {
+		r.settle()
+		s := r.writer.store
+		s.mu.Lock()
+		s.id, s.entries, s.live = 2, nil, map[uint64]nostr.Header{}
+		s.mu.Unlock()
+		r.writer.churn(200)
+		time.Sleep(10 * time.Second)
+		r.settle()
+		theirs := s.oracle(`{}`, nil)
+		c := r.gateway.open(1, `{}`, nil, nil)
+		c.finish()
+		c.check(nil, theirs)
+	})
+}
+
+// A relay with too many events for a tree serves ranges of time by scans.
+func TestTreeIsGivenUp(t *testing.T) {
+	for _, events := range []int{10, 300} { // when it grows, and at once
+		cfg := DefaultConfig()
+		cfg.MaxTreeRecords, cfg.MaxRecords = 50, 60
+		withRelay(t, cfg, events, func(r *relay) {
+			time.Sleep(5 * time.Second)
+			r.writer.churn(600)
+			time.Sleep(5 * time.Second)
+			if r.stage.stat("tree_state") != int(givenUp) || r.stage.stat("tree_records") != 0 {
+				t.Fatal("the tree is still there")
+			}
+			for _, filter := range []string{`{}`, `{"since":1}`} {
+				if c := r.gateway.open(1, filter, nil, nil); c.err != "blocked: "+tooBig || c.records != 60 {
+					t.Errorf("%s: %q, at most %d", filter, c.err, c.records)
+				}
+			}
+			filter := fmt.Sprintf(`{"until":%d}`, time.Now().Unix()-950)
+			theirs := r.writer.store.oracle(filter, nil)
+			c := r.gateway.open(1, filter, nil, nil)
+			c.finish()
+			c.check(nil, theirs)
+		})
+	}
+}
+
+// What was sent before the stop is answered, and what is broken or unknown harms
+// nothing, even if there is no store.
+func TestEveryMessageIsAnsweredAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		mem := bus.NewMemory()
-		own, gateway := mem.Join(space, log), mem.Join(space, log)
-		out := bus.Listen(gateway, func() *relaypb.OutInbox { return new(relaypb.OutInbox) }, 0)
-		if err := out.Add(space.Out(gateway.Instance)); err != nil {
-			t.Fatal(err)
-		}
-		metrics := stage.NewMetrics("negentropy")
+		var running sync.WaitGroup
+		defer running.Wait()
 		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan error, 1)
-		go func() {
-			ended <- Run(ctx, DefaultConfig(), stage.Env{Bus: own, Log: log, Metrics: metrics, Limits: limits.Default(), Version: "test"})
-		}()
+		defer cancel()
+		g := startGateway(ctx, t, mem, &running)
+		s := startStage(t, mem, DefaultConfig())
 		time.Sleep(time.Second) // of the bubble: until the shards are owned
-
-		broken := new(relaypb.NegInbox)
-		broken.ProtoReflect().SetUnknown([]byte{0x0a, 0x7f, 1})
-		outbox := gateway.NewOutbox()
-		num := uint64(0)
 		for i := range uint32(40) {
-			conn := subject.MakeConnID(gateway.Instance, i%4)
-			inbox := space.Neg(space.ShardOf(conn))
-			num += 2
-			for _, m := range []*relaypb.NegInbox{open(conn, num-1), broken, msg(conn, num), end(conn, num), {}} {
-				if err := outbox.Send(inbox, m); err != nil {
-					t.Fatal(err)
-				}
-			}
+			conn, num := subject.MakeConnID(g.bus.Instance, i%4), uint64(2*i)
+			broken := closeMsg(conn, num)
+			broken.ProtoReflect().SetUnknown([]byte{0x0a, 0x7f, 1})
+			g.send(openMsg(conn, num, []string{`{}`, `{"kinds":[1]}`, `{"ids":[]}`, `[]`}[i%4], []byte{0x61}))
+			g.send(broken)
+			g.send(nextMsg(conn, num+1, i, []byte{0x61}))
 		}
-		if err := outbox.Flush(); err != nil {
-			t.Fatal(err)
+		s.stop()
+		for g.inbox.Waiting() > 0 {
+			g.read(<-g.inbox.C())
 		}
-		cancel()
-		if err := <-ended; err != nil {
-			t.Fatalf("ended with %v", err)
+		if len(g.answers) != 80 {
+			t.Errorf("%d answers to 80 messages", len(g.answers))
 		}
-
-		answers := make(map[uint64]int)
-		for out.Waiting() > 0 {
-			out.Each(<-out.C(), func(m *relaypb.OutInbox) {
-				r := m.GetNeg()
-				if r.GetError() != "error: not yet" || len(r.Message) > 0 {
-					t.Errorf("answer %v", m)
-				}
-				answers[r.GetNum()]++
-			})
-		}
-		for n := range num {
-			if answers[n+1] != 1 {
-				t.Errorf("message %d has %d answers", n+1, answers[n+1])
-			}
-		}
-		s := metrics.Snapshot()
-		if s["sessions_opened"] != 40 || s["messages"] != 40 || s["sessions_closed"] != 40 || s["unknown"] != 40 || own.Garbage() != 40 {
-			t.Errorf("metrics %v, garbage %d", s, own.Garbage())
+		if s.env.Bus.Garbage() != 40 {
+			t.Errorf("%d broken messages", s.env.Bus.Garbage())
 		}
 	})
 }

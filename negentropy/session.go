@@ -1,43 +1,85 @@
 package negentropy
 
 import (
+	"container/list"
+	"context"
+	"time"
+
+	"rhea/proto/negentropy"
 	"rhea/proto/nostr"
-	"rhea/proto/relaypb"
 	"rhea/proto/subject"
 )
 
-// core decides about messages. It has no goroutine, clock or bus.
-type core struct {
-	metrics *metrics
+// session is a negentropy session of a client. All that it needs between messages
+// is its set: the protocol keeps its state in the messages.
+type session struct {
+	conn   subject.ConnID
+	num    uint64
+	shard  subject.Shard
+	filter nostr.Filter
+	keys   []nostr.PubKey
+
+	scan   *scan          // while the set is being read
+	set    negentropy.Set // afterwards
+	origin *tree          // the mirror's tree that the set was taken out of; nil if it was not
+	copied int            // nodes of origin, then
+
+	message []byte // to be answered; nil when it is the client's turn
+	turn    uint32 // of that, or of the last one
+
+	state state
+	since time.Time // the last message, or the last answer
+	began time.Time
+	bytes int           // as counted in core.bytes
+	place *list.Element // in a line, while it waits there
+
+	life    context.Context // ends with the session
+	abandon context.CancelFunc
 }
 
-// output is an answer for a gateway.
-type output struct {
+type state uint8
+
+const (
+	forTree   state = iota // waits until the mirror has a tree
+	opening                // its set is being read, or it waits for that
+	answering              // its message is being answered, or it waits for that
+	idle                   // it is the client's turn
+	ended                  // forgotten; a slice or an answer may still be under way
+	states
+)
+
+// key identifies a session: numbers are unique in a gateway's life.
+type key struct {
 	gateway subject.Instance
-	reply   *relaypb.NegReply
+	num     uint64
 }
 
-// handle returns the answer to a message; ok is false when it has none.
-func (c *core) handle(m *relaypb.NegInbox) (out output, ok bool) {
-	switch body := m.Body.(type) {
-	case *relaypb.NegInbox_Open:
-		c.metrics.opened.Inc()
-		return c.refuse(body.Open.Conn, body.Open.Num), true
-	case *relaypb.NegInbox_Msg:
-		c.metrics.messages.Inc()
-		return c.refuse(body.Msg.Conn, body.Msg.Num), true
-	case *relaypb.NegInbox_Close:
-		c.metrics.closed.Inc()
-	default:
-		c.metrics.unknown.Inc()
-	}
-	return output{}, false
+func (s *session) key() key { return key{s.conn.Gateway(), s.num} }
+
+// pending reports whether a message of the session waits for its answer.
+func (s *session) pending() bool { return s.state < idle }
+
+// line is sessions that wait for one of a number of workers, in turn.
+type line struct {
+	waiting list.List // of *session
+	busy    int       // workers, those of ended sessions included
+	workers int
 }
 
-func (c *core) refuse(conn, num uint64) output {
-	c.metrics.refused.Inc()
-	return output{
-		gateway: subject.ConnID(conn).Gateway(),
-		reply:   &relaypb.NegReply{Num: num, Error: nostr.Failed.Text("not yet")},
+func (l *line) join(s *session) { s.place = l.waiting.PushBack(s) }
+
+func (l *line) leave(s *session) {
+	l.waiting.Remove(s.place)
+	s.place = nil
+}
+
+// next returns the session whose turn it is, if there is one and a worker for it.
+func (l *line) next() *session {
+	if l.busy >= l.workers || l.waiting.Len() == 0 {
+		return nil
 	}
+	s := l.waiting.Front().Value.(*session)
+	l.leave(s)
+	l.busy++
+	return s
 }

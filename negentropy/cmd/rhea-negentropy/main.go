@@ -1,4 +1,5 @@
-// Command rhea-negentropy runs the negentropy stage as a process.
+// Command rhea-negentropy runs the negentropy stage as a process: it reconciles
+// sets of events with clients (NIP-77).
 package main
 
 import (
@@ -23,7 +24,8 @@ func main() {
 	cfg := config{Negentropy: negentropy.DefaultConfig(), Limits: limits.Default(), Policy: policy.Default(), Bus: bus.DefaultConfig()}
 	stage.Main(stage.Program{
 		Name: "rhea-negentropy", Stage: string(subject.Negentropy), Version: stage.Version(),
-		Doc:    "The negentropy stage of a Rhea relay: answers NIP-77 sessions. This build refuses them all.",
+		Doc: "The negentropy stage of a Rhea relay: answers NIP-77 sessions, in which clients find out " +
+			"which events they and the relay lack. Each process keeps the ids of all public events in memory.",
 		Config: &cfg,
 		Run: func(ctx context.Context, p stage.Process) error {
 			return stage.WithBus(ctx, p, cfg.Bus, cfg.Limits, cfg.Policy, stage.Version(), func(ctx context.Context, env stage.Env) error {
