@@ -17,9 +17,10 @@ const entryOverhead = 16
 
 // Log returns the log from a Seq on, as relaypb.Entries describes: at least one
 // entry if there is one, then as many as stay within maxBytes of headers, JSON
-// and removals (0: 1 MiB). Events that the view hides are left out, and count. from 0 is the same as 1. It fails for a range that
-// begins behind the view's head + 1: such a follower knows another store, or this
-// one before it lost something.
+// and removals (0: 1 MiB). Events that the view hides count and are left out, as if
+// they had been removed. from 0 is the same as 1. It fails for a range that begins
+// behind the view's head + 1: such a follower knows another store, or this one
+// before it lost something.
 func (v *View) Log(from subject.Seq, maxBytes int) (*relaypb.Entries, error) {
 	from = max(from, 1)
 	if from > v.seq+1 {

@@ -20,16 +20,17 @@ import (
 
 // TestTranscripts runs testdata. An event is a line
 //
-//	<id> <author> <kind> <created_at> [<tag>=<value> …] [forged]
+//	<id> <author> <kind> <created_at> [<tag>=<value> …] [forged] [vanish]
 //
-// where ids and authors are short hex, which stands for 32 bytes that begin with
-// it; in filters @ before short hex does the same. The commands are
+// where vanish says that a request to vanish is meant for this relay, ids and authors are short hex, which stands for 32 bytes that begin with
+// it; @ before short hex in filters and tags does the same. The commands are
 //
 //	commit                           verdicts, and the entries that Wait returns
 //	scan [bytes=n] [rows=n] [asc]    the slices of a query, one line each
 //	log from=n [bytes=n]             a range of the log
 //	keys <space>                     what a keyspace holds
 //	check, reopen, expire after=d    what they say
+//	sweep [after=d] [most=n]         one step, and the entries that Wait returns
 func TestTranscripts(t *testing.T) {
 	datadriven.Walk(t, "testdata/transcripts", func(t *testing.T, path string) {
 		tr := &transcript{now: time.Unix(1_700_000_000, 0)}
@@ -96,6 +97,10 @@ func (tr *transcript) run(t *testing.T, d *datadriven.TestData) string {
 		r := checked(t, tr.s)
 		fmt.Fprintf(&out, "head %d, %d events, %d ephemeral, %d stubs, %d removals, %d forgotten, %d index keys\n",
 			r.Head, r.Events, r.Ephemeral, r.Stubs, r.Removed, r.Forgotten, r.IndexKeys)
+		if r.Deletions+r.Vanished > 0 {
+			fmt.Fprintf(&out, "%d deletions, %d vanished, %d vanishing, %d hidden\n",
+				r.Deletions, r.Vanished, r.Vanishing, r.Hidden)
+		}
 	case "reopen":
 		if err := tr.s.Close(); err != nil {
 			t.Fatal(err)
@@ -111,6 +116,8 @@ func (tr *transcript) run(t *testing.T, d *datadriven.TestData) string {
 		tr.now = tr.now.Add(dur)
 		more, err := tr.s.Expire(tr.now)
 		fmt.Fprintf(&out, "more %v, error %v\n", more, err)
+	case "sweep":
+		tr.sweep(t, d, &out)
 	default:
 		t.Fatalf("%s: no such command %q", d.Pos, d.Cmd)
 	}
@@ -131,6 +138,32 @@ func (tr *transcript) commit(t *testing.T, d *datadriven.TestData, out *strings.
 	}
 }
 
+func (tr *transcript) sweep(t *testing.T, d *datadriven.TestData, out *strings.Builder) {
+	after := "0s"
+	d.MaybeScanArgs(t, "after", &after)
+	dur, err := time.ParseDuration(after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr.now = tr.now.Add(dur)
+	tr.s.w.sweeper.most = maxRemovals
+	d.MaybeScanArgs(t, "most", &tr.s.w.sweeper.most)
+	c, more, err := tr.s.Sweep(tr.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c != nil {
+		entries, _, err := c.Wait()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			fmt.Fprintln(out, describe(e.Seq, e.Header, e.Removed))
+		}
+	}
+	fmt.Fprintf(out, "more %v\n", more)
+}
+
 func parseLine(t *testing.T, words []string) Incoming {
 	number := func(s string) int64 {
 		n, err := strconv.ParseInt(s, 10, 64)
@@ -141,29 +174,29 @@ func parseLine(t *testing.T, words []string) Incoming {
 	}
 	e := &nostr.Event{ID: nostr.EventID(long(t, words[0])), PubKey: nostr.PubKey(long(t, words[1])),
 		Kind: nostr.Kind(number(words[2])), CreatedAt: number(words[3])}
-	forged := false
+	forged, vanish := false, false
 	for _, w := range words[4:] {
 		if name, value, ok := strings.Cut(w, "="); ok {
-			if hex, ok := strings.CutPrefix(value, "@"); ok {
-				b := long(t, hex)
-				value = fmt.Sprintf("%x", b[:])
-			}
+			value = shortHex.ReplaceAllStringFunc(value, func(s string) string {
+				b := long(t, s[1:])
+				return hex.EncodeToString(b[:])
+			})
 			e.Tags = append(e.Tags, nostr.Tag{name, value})
 		} else {
-			forged = w == "forged"
+			forged, vanish = forged || w == "forged", vanish || w == "vanish"
 		}
 	}
 	in := incomingOf(e)
-	in.Forged = forged
+	in.Forged, in.Vanish = forged, vanish
 	return in
 }
 
 func (tr *transcript) scan(t *testing.T, d *datadriven.TestData, out *strings.Builder) {
-	req := ScanRequest{MaxTime: time.Hour, Ascending: d.HasArg("asc")}
+	req := ScanRequest{MaxTime: time.Hour, Now: tr.now.Unix(), Ascending: d.HasArg("asc")}
 	d.MaybeScanArgs(t, "bytes", &req.MaxBytes)
 	d.MaybeScanArgs(t, "rows", &req.MaxRows)
 	for line := range strings.Lines(d.Input) {
-		text := regexp.MustCompile("@[0-9a-f]+").ReplaceAllStringFunc(line, func(s string) string {
+		text := shortHex.ReplaceAllStringFunc(line, func(s string) string {
 			b := long(t, s[1:])
 			return hex.EncodeToString(b[:])
 		})
@@ -198,6 +231,8 @@ func (tr *transcript) scan(t *testing.T, d *datadriven.TestData, out *strings.Bu
 		req.Cursor, req.AsOf = res.Cursor, res.AsOf
 	}
 }
+
+var shortHex = regexp.MustCompile("@[0-9a-f]+")
 
 // long returns the 32 bytes that short hex stands for.
 func long(t *testing.T, short string) (b [32]byte) {
