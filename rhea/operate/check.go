@@ -38,6 +38,10 @@ func Check(data, dir string, w io.Writer) (sound bool, err error) {
 		{report.Events, "events"},
 		{report.Ephemeral, "ephemeral events still in the log"},
 		{report.Removed, "events that have left the store"},
+		{report.Deletions, "tombstones of deletion requests"},
+		{report.Vanished, "authors who have vanished"},
+		{report.Vanishing, "of them whose events are not all removed yet, which goes on when the relay runs"},
+		{report.Hidden, "events of these, which nobody is shown"},
 		{report.IndexKeys, "index keys"},
 	} {
 		fmt.Fprintf(&b, "%12d  %s\n", row.n, row.what)

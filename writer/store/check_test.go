@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -92,5 +93,83 @@ func TestCheckOfADirectory(t *testing.T) {
 	rep, err := Check("store", Options{FS: fs})
 	if err != nil || rep.Events != 1 || len(rep.Problems) > 0 {
 		t.Errorf("%+v, %v", rep, err)
+	}
+}
+
+// TestCheckFindsTombstones does the same to what requests to remove have left.
+func TestCheckFindsTombstones(t *testing.T) {
+	author, at := nostr.PubKey{1}, appendTime(nil, 100)
+	address := appendDeletedAddress(nil, appendAddress(nil, author, 30023, nostr.NewTagValue("x")))
+	regular := append([]byte(nil), address...)
+	regular[2+32], regular[2+33] = 0, 1
+	long := append([]byte(nil), address...)
+	long[2+32+2] = 5
+	note := made(1, 1, 100, "")
+	for _, d := range []struct {
+		name       string
+		key, value []byte
+	}{
+		{"tombstone of what is stored", appendDeletedID(nil, note.ID, author), at},
+		{"tombstone of an address that is stored", appendDeletedAddress(nil, appendAddress(nil, author, 0, nostr.TagValue{})), at},
+		{"author who has vanished and is here", appendVanish(nil, spaceVanish, author), at},
+		{"tombstone without a time", appendDeletedID(nil, nostr.EventID{9}, author), nil},
+		{"negative time", appendDeletedID(nil, nostr.EventID{9}, author), []byte("\xff2345678")},
+		{"short key", appendDeletedID(nil, nostr.EventID{9}, author)[:40], at},
+		{"key of neither", []byte{spaceDeletion, 'x', 1}, at},
+		{"bare key", []byte{spaceDeletion}, at},
+		{"address of a regular kind", regular, at},
+		{"address with a cut value", long, at},
+		{"address with no value", address[:2+32+2], at},
+		{"address of nothing", address[:10], at},
+		{"short key of a vanished author", []byte{spaceVanish, 1}, at},
+		{"vanished without a time", appendVanish(nil, spaceVanish, nostr.PubKey{7}), []byte{1}},
+		{"vanishing without a tombstone", appendVanish(nil, spaceVanishing, nostr.PubKey{7}), at},
+		{"vanishing up to another time", appendVanish(nil, spaceVanishing, nostr.PubKey{2}), appendTime(nil, 7)},
+		{"short key of a vanishing author", []byte{spaceVanishing, 1}, at},
+		{"removal of what is there", appendSeqKey(nil, spaceLog, 6), appendLogValue(nil, logValue{removed: []removed{{place: place{seq: 1}}}})},
+		{"entry of nothing", appendSeqKey(nil, spaceLog, 6), appendLogValue(nil, logValue{})},
+		{"lost removal", appendSeqKey(nil, spaceLog, 6), nil},
+	} {
+		t.Run(d.name, func(t *testing.T) {
+			s := openMem(t, Options{FS: vfs.NewMem()})
+			expires := made(2, 1, 100, "", nostr.Tag{"expiration", "200"})
+			request := made(4, 5, 100, "", nostr.Tag{"a", "30023:" + author.String() + ":x"})
+			vanish := made(5, 62, 100, "")
+			vanish.PubKey = nostr.PubKey{2}
+			commit(t, s, incomingOf(note), incomingOf(expires), incomingOf(made(3, 0, 100, "")), incomingOf(request), incomingOf(vanish))
+			if c, _, err := s.Sweep(time.Unix(1000, 0)); err != nil {
+				t.Fatal(err)
+			} else if entries, head, err := c.Wait(); err != nil || head != 6 || len(entries) != 1 {
+				t.Fatal(entries, head, err)
+			}
+			// So that somebody is still vanishing.
+			if err := s.db.Set(appendVanish(nil, spaceVanishing, vanish.PubKey), at, pebble.Sync); err != nil {
+				t.Fatal(err)
+			}
+			check := func() Report {
+				v := &View{s: s, snap: s.db.NewSnapshot(), seq: 6, refs: 1}
+				defer v.Close()
+				rep, err := v.Check()
+				if err != nil {
+					t.Fatal(err)
+				}
+				return rep
+			}
+			if rep := check(); len(rep.Problems) > 0 || rep.Deletions != 1 || rep.Vanished != 1 || rep.Vanishing != 1 {
+				t.Fatalf("%+v", rep)
+			}
+			var err error
+			if d.name == "lost removal" {
+				err = s.db.Delete(d.key, pebble.Sync)
+			} else {
+				err = s.db.Set(d.key, d.value, pebble.Sync)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if rep := check(); len(rep.Problems) == 0 {
+				t.Error("the checker finds nothing")
+			}
+		})
 	}
 }
