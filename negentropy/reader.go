@@ -30,23 +30,27 @@ type errRefused string
 
 func (e errRefused) Error() string { return string(e) }
 
+// patience is how many errors of its own in a row the store is asked again after:
+// it may be stopping.
+const patience = 5
+
 // next reads the next slice of a scan. While nobody answers, or the store is too
 // busy, it asks again until ctx ends.
 func (r *reader) next(ctx context.Context, s *scan) error {
+	faults := 0
 	for rest := shortestRest; ; rest = min(2*rest, longestRest) {
 		reply, err := r.ask(ctx, s.request())
 		switch {
 		case err != nil:
 			r.metrics.failures.Inc()
 		case reply.Error == "":
-			before := s.found
-			err := s.add(reply)
-			r.metrics.slices.Inc()
-			r.metrics.records.Add(s.found - before)
-			return err
-		case !mayPass(reply.Error):
-			return errRefused(reply.Error)
+			return r.add(s, reply)
+		case isBusy(reply.Error):
+			r.metrics.busy.Inc()
 		default:
+			if faults++; faults == patience || !isFault(reply.Error) {
+				return errRefused(reply.Error)
+			}
 			r.metrics.busy.Inc()
 		}
 		select {
@@ -55,6 +59,14 @@ func (r *reader) next(ctx context.Context, s *scan) error {
 		case <-time.After(rest):
 		}
 	}
+}
+
+func (r *reader) add(s *scan, reply *relaypb.ScanReply) error {
+	before := s.found
+	err := s.add(reply)
+	r.metrics.slices.Inc()
+	r.metrics.records.Add(s.found - before)
+	return err
 }
 
 func (r *reader) ask(ctx context.Context, m *relaypb.Scan) (*relaypb.ScanReply, error) {
@@ -68,8 +80,8 @@ func (r *reader) ask(ctx context.Context, m *relaypb.Scan) (*relaypb.ScanReply, 
 	return reply, nil
 }
 
-// mayPass says whether an error of the store is one of the moment: it is busy, or
-// stopping.
-func mayPass(text string) bool {
-	return strings.HasPrefix(text, string(nostr.RateLimited)+":") || strings.HasPrefix(text, string(nostr.Failed)+":")
+func isBusy(text string) bool {
+	return strings.HasPrefix(text, nostr.RateLimited.Text("")) || strings.HasPrefix(text, nostr.Failed.Text("busy"))
 }
+
+func isFault(text string) bool { return strings.HasPrefix(text, nostr.Failed.Text("")) }
