@@ -10,7 +10,7 @@ import (
 func (t *tree) insert(x item) bool {
 	if t.root.node == nil {
 		t.root = child{node: t.newLeaf(), first: x}
-	} else if t.has(x) {
+	} else if x.Compare(t.root.first) >= 0 && t.has(x) {
 		return false
 	}
 	if right, split := t.put(&t.root, x); split {
