@@ -149,7 +149,7 @@ func (c *core) HandleWord(w word) {
 	case saidMessage:
 		num := c.message(cn, w.client, w.err)
 		c.claim(num, cn, w.taken)
-		if num == 0 && w.client.Verb == frame.Auth {
+		if num == 0 && w.client.Verb == frame.Auth && w.taken > 0 {
 			c.hub.windows.release(&cn.share)
 		}
 	}

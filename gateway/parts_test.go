@@ -57,6 +57,7 @@ func FuzzReader(f *testing.F) {
 	f.Add(append(raw(textOp, []byte(`["COU`)), raw(fin|cont, []byte(`NT","x",{}]`))...))
 	f.Add(raw(fin|textOp, []byte(`["EVENT",{"id":"x"}]`)))
 	f.Add(raw(fin|pingOp, nil))
+	f.Add(append(raw(fin|textOp, []byte(`["AUTH",{}]`)), raw(fin|textOp, []byte(`["NEG-OPEN","n",{},"61"]`))...))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		const limit = 1000
 		h := newTestHub(limit)
@@ -67,10 +68,9 @@ func FuzzReader(f *testing.F) {
 			if len(w.client.Body) > limit {
 				t.Errorf("a body of %d bytes", len(w.client.Body))
 			}
-			if w.kind == saidMessage {
-				if w.taken > 0 {
-					h.windows.give(&cn.share, w.taken)
-				}
+			if w.taken > 0 {
+				h.windows.give(&cn.share, w.taken)
+				h.windows.release(&cn.share)
 			}
 			if w.kind == saidClosed {
 				break
