@@ -294,4 +294,3 @@ func parseView(d *datadriven.TestData) testView {
 	}
 	return v
 }
-

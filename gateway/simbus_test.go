@@ -174,4 +174,3 @@ func (s *sim) serveWatches() {
 	d.Number = m.number
 	s.reply(&relaypb.OutInbox{Body: &relaypb.OutInbox_Deliveries{Deliveries: d}})
 }
-
