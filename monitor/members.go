@@ -13,6 +13,9 @@ import (
 const (
 	gatewayGrace = 3 * time.Second
 	shardGrace   = 2 * time.Second
+	// gainGrace is how long gateways may take to register what a shard has with its
+	// new owner.
+	gainGrace = 3 * time.Second
 )
 
 // maxGateways bounds how many gateways are known, as the roster does.
@@ -23,6 +26,8 @@ const maxGateways = 1024
 type shards struct {
 	held map[subject.Shard]bool
 	lost map[subject.Shard]time.Time
+	// When the last shard was gained: gateways register what it has a moment later.
+	gained time.Time
 }
 
 // note takes a watch's shard into account.
@@ -34,6 +39,9 @@ func (s *shards) note(sh subject.Shard, now time.Time) {
 
 // reshard takes note of the shards gained and lost.
 func (c *core) reshard(now time.Time, gained, lost []subject.Shard) {
+	if len(gained) > 0 {
+		c.shards.gained = now
+	}
 	for _, sh := range gained {
 		c.shards.held[sh] = true
 		delete(c.shards.lost, sh)
