@@ -167,7 +167,7 @@ func (q *query) close() (err error) {
 	if q.merge.reader.it != nil {
 		err = q.merge.reader.it.Close()
 	}
-	return errors.Join(err, q.fetch.close())
+	return errors.Join(err, q.fetch.close(), q.closeCount())
 }
 
 // visible reports whether the reader may be told that an event exists.

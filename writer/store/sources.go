@@ -41,7 +41,9 @@ func (q *query) sources() (_ []source, err error) {
 		}
 		a.eachPrefix(f, func(prefix []byte) { add(i, prefix) })
 		if q.req.Want == relaypb.Want_COUNT {
-			q.countBlindly(i, a, func(prefix []byte) { add(q.suspect(), prefix) })
+			if err := q.countBlindly(i, a, func(prefix []byte) { add(q.suspect(), prefix) }); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if slices.ContainsFunc(sources, func(s source) bool { return !s.dry }) {
