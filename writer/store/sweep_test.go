@@ -169,3 +169,35 @@ func TestSweepOnAFullDisk(t *testing.T) {
 	}
 	checked(t, s)
 }
+
+// A view that was taken before a sweep has what that removes, and goes on hiding
+// it.
+func TestOldViewsHide(t *testing.T) {
+	s := openMem(t, Options{})
+	one, two := many(1, 1, 1)[0], many(2, 1, 1)[0]
+	first, second := made(201, kindVanish, 5000, ""), made(202, kindVanish, 5000, "")
+	second.PubKey = nostr.PubKey{2}
+	commit(t, s, incomingOf(one), incomingOf(two), incomingOf(first))
+	hides := func(v *View, want ...bool) {
+		t.Helper()
+		for i, e := range []*nostr.Event{one, two} {
+			if got := v.hidden(nostr.AppendHeader(nil, e)); got != want[i] {
+				t.Errorf("the view of %d hides event %d: %v", v.Seq(), i+1, got)
+			}
+		}
+	}
+	withView(t, s, func(old *View) {
+		commit(t, s, incomingOf(second))
+		hides(old, true, false)
+		withView(t, s, func(later *View) {
+			sweepUp(t, s, time.Unix(0, 0))
+			hides(old, true, false)
+			hides(later, true, true)
+		})
+	})
+	withView(t, s, func(v *View) {
+		if v.hides() {
+			t.Error("something is hidden after all is removed")
+		}
+	})
+}
