@@ -30,14 +30,17 @@
 // the session's own. Either way the set stays what it was at the NEG-OPEN, and the
 // protocol keeps all other state in its messages.
 //
-// A session waits (forTree) while the tree is being loaded, is opening while its
-// scan goes on, then by turns answering and idle.
+// A session that is answered from the tree first asks how far the store is
+// (opening), and waits (forTree) until the tree has come there: who has been told OK
+// finds the event. One that is scanned is opening meanwhile. From then on a session
+// is answering and idle by turns.
 //
 // # The tree
 //
 // It is scanned once, at the start, and then follows the log: events are added,
 // removed with what removes them, and taken out the second they expire (NIP-40).
-// Private kinds (policy.Policy) are not in it. It is scanned again only when the
+// Private kinds (policy.Policy) are not in it. What a request to vanish (NIP-62) has
+// hidden is in it until the store has removed it, moments later. It is scanned again only when the
 // log turns out to be of another store. A scan sees some of what the log tells
 // again; to add and remove twice is harmless.
 //

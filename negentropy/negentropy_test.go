@@ -149,6 +149,25 @@ func TestSessionsAgainstOracle(t *testing.T) {
 	})
 }
 
+// What has been committed is in the set of every session that begins afterwards,
+// and what has been removed is not, though the log is late, or lost.
+func TestCommittedIsSeen(t *testing.T) {
+	withRelay(t, DefaultConfig(), 200, func(r *relay) {
+		r.settle()
+		r.writer.lossy.Store(false)
+		for i := range 200 {
+			id := randomItem(r.rng, 1).ID
+			r.writer.commit(nostr.AppendHeader(nil, &nostr.Event{ID: id, CreatedAt: int64(i), Kind: 1}))
+			c := r.gateway.open(1, `{"until":200}`, nil, nil)
+			c.finish()
+			if err := sameIDs(c.Need, []nostr.EventID{id}); err != nil {
+				t.Fatal(err)
+			}
+			r.writer.commit(nil, uint64(len(r.writer.store.entries)))
+		}
+	})
+}
+
 // An event is out of the tree in the second in which it expires, though nothing
 // has removed it from the store, whether the tree has it from the scan or the log.
 func TestExpiry(t *testing.T) {

@@ -58,6 +58,9 @@ func (c *core) judge(s *session, filter []byte) string {
 	return ""
 }
 
+// nothing is a filter that finds nothing: a scan of it tells how far the store is.
+const nothing = `{"ids":[]}`
+
 // plan chooses where the events of a session come from: the mirror when all that
 // the filter says is a range of time, otherwise a scan. A session waits while the
 // mirror is being loaded.
@@ -70,6 +73,7 @@ func (c *core) plan(s *session) {
 	case !isRange(f):
 		c.read(s, f.AppendJSON(nil), newTree())
 	case c.mirror.state == loading:
+		s.next = 0
 		c.become(s, forTree)
 	case c.mirror.state == following:
 		c.mirrored(s)
@@ -86,8 +90,18 @@ func isRange(f *nostr.Filter) bool {
 }
 
 // mirrored gives a session the mirror's tree as it is now, to which the private
-// events of its keys are added.
+// events of its keys are added. Before that the mirror must have come as far as the
+// store was when the session began: what a client has published is in the set.
 func (c *core) mirrored(s *session) {
+	switch {
+	case s.next == 0:
+		s.asking = true
+		c.read(s, []byte(nothing), newTree())
+		return
+	case c.mirror.position+1 < s.next:
+		c.become(s, forTree)
+		return
+	}
 	tree := c.mirror.snapshot(c.now.Unix())
 	s.origin, s.copied = c.mirror.tree, c.mirror.tree.copied
 	if filters := c.private(s); filters != nil {
@@ -152,6 +166,11 @@ func (c *core) slice(now time.Time, s *session, err error) {
 		c.fail(s, nostr.Failed.Text("busy: the events of all sessions take too much memory; try again later"), 0)
 	case !s.scan.done:
 		c.become(s, opening) // behind those that wait
+	case s.asking:
+		s.asking, s.next = false, subject.Seq(s.scan.asOf)+1
+		s.scan = nil
+		c.weigh(s, 0)
+		c.plan(s)
 	default:
 		s.set = within(s.scan.set, &s.filter)
 		s.scan = nil

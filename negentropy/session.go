@@ -21,6 +21,8 @@ type session struct {
 
 	scan   *scan          // while the set is being read
 	set    negentropy.Set // afterwards
+	asking bool           // the scan is to tell next
+	next   subject.Seq    // the first that the mirror may lack for the session; 0: not known yet
 	origin *tree          // the mirror's tree that the set was taken out of; nil if it was not
 	copied int            // nodes of origin, then
 
@@ -40,7 +42,7 @@ type session struct {
 type state uint8
 
 const (
-	forTree   state = iota // waits until the mirror has a tree
+	forTree   state = iota // waits until the mirror has a tree, and has come far enough
 	opening                // its set is being read, or it waits for that
 	answering              // its message is being answered, or it waits for that
 	idle                   // it is the client's turn
