@@ -2,6 +2,7 @@ package writer
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -47,15 +48,17 @@ func (f *fed) take(pieces []*relaypb.Entries) {
 // post admits events and waits until all are stored.
 func (w *world) post(events []*nostr.Event, vanish bool) {
 	w.t.Helper()
-	for _, e := range events {
-		a := admittedOf(e)
-		a.Vanish = vanish
-		w.admit(a)
-	}
-	w.flush()
-	for range events {
-		if v := w.verdict(); v.Outcome != relaypb.Outcome_NEW {
-			w.t.Fatal(v)
+	for some := range slices.Chunk(events, 256) {
+		for _, e := range some {
+			a := admittedOf(e)
+			a.Vanish = vanish
+			w.admit(a)
+		}
+		w.flush()
+		for range some {
+			if v := w.verdict(); v.Outcome != relaypb.Outcome_NEW {
+				w.t.Fatal(v)
+			}
 		}
 	}
 }

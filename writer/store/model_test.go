@@ -20,12 +20,11 @@ import (
 // model is the store as a map and the requests to remove something, from which
 // every event is judged anew.
 type model struct {
-	head      subject.Seq
-	events    map[nostr.EventID]*nostr.Event
-	passed    map[nostr.EventID]time.Time
-	deletions []*nostr.Event
-	vanishes  []*nostr.Event
-	keep      time.Duration
+	head     subject.Seq
+	events   map[nostr.EventID]*nostr.Event
+	passed   map[nostr.EventID]time.Time
+	requests []*nostr.Event // to delete and to vanish
+	keep     time.Duration
 }
 
 func newModel(keep time.Duration) *model {
@@ -65,50 +64,42 @@ func (m *model) commit(e *nostr.Event, forged bool, now time.Time) relaypb.Outco
 	}
 	m.events[e.ID] = e
 	m.head++
-	switch e.Kind {
-	case 5:
-		m.deletions = append(m.deletions, e)
-	case 62:
-		m.vanishes = append(m.vanishes, e)
-	default:
-		return relaypb.Outcome_NEW
+	if e.Kind == 5 || e.Kind == 62 {
+		m.requests = append(m.requests, e)
+		maps.DeleteFunc(m.events, func(_ nostr.EventID, old *nostr.Event) bool { return against(e, old) })
 	}
-	maps.DeleteFunc(m.events, func(_ nostr.EventID, e *nostr.Event) bool { return m.forbids(e) })
 	return relaypb.Outcome_NEW
 }
 
 // forbids reports whether some request is against an event.
 func (m *model) forbids(e *nostr.Event) bool {
-	if e.Kind == 62 {
+	return slices.ContainsFunc(m.requests, func(r *nostr.Event) bool { return against(r, e) })
+}
+
+// against reports whether a deletion request or a request to vanish is against an
+// event.
+func against(r, e *nostr.Event) bool {
+	owns := r.PubKey == e.PubKey || e.Kind == 1059 && slices.ContainsFunc(e.Tags, func(tag nostr.Tag) bool {
+		return len(tag) > 1 && tag[0] == "p" && tag[1] == r.PubKey.String()
+	})
+	if !owns || e.Kind == 62 {
 		return false
 	}
-	owns := func(pk nostr.PubKey) bool {
-		return pk == e.PubKey || e.Kind == 1059 && slices.ContainsFunc(e.Tags, func(tag nostr.Tag) bool {
-			return len(tag) > 1 && tag[0] == "p" && tag[1] == pk.String()
-		})
+	if r.Kind == 62 {
+		return e.CreatedAt <= r.CreatedAt
 	}
-	for _, v := range m.vanishes {
-		if owns(v.PubKey) && e.CreatedAt <= v.CreatedAt {
-			return true
-		}
-	}
-	for _, d := range m.deletions {
-		if e.Kind != 5 && slices.ContainsFunc(d.Tags, func(tag nostr.Tag) bool {
-			switch {
-			case len(tag) < 2:
-				return false
-			case tag[0] == "e":
-				return tag[1] == e.ID.String() && owns(d.PubKey)
-			case tag[0] == "a" && d.PubKey == e.PubKey && e.CreatedAt <= d.CreatedAt:
-				address := fmt.Sprintf("%d:%s:", e.Kind, e.PubKey)
-				return e.Kind.IsReplaceable() && tag[1] == address || e.Kind.IsAddressable() && tag[1] == address+dOf(e)
-			}
+	return e.Kind != 5 && slices.ContainsFunc(r.Tags, func(tag nostr.Tag) bool {
+		switch {
+		case len(tag) < 2:
 			return false
-		}) {
-			return true
+		case tag[0] == "e":
+			return tag[1] == e.ID.String()
+		case tag[0] == "a" && r.PubKey == e.PubKey && e.CreatedAt <= r.CreatedAt:
+			address := fmt.Sprintf("%d:%s:", e.Kind, e.PubKey)
+			return e.Kind.IsReplaceable() && tag[1] == address || e.Kind.IsAddressable() && tag[1] == address+dOf(e)
 		}
-	}
-	return false
+		return false
+	})
 }
 
 // expire removes what has expired.
