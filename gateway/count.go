@@ -18,7 +18,7 @@ type count struct {
 	filters []byte
 	keys    [][]byte
 	num     uint64
-	since   time.Time
+	since   time.Time // when it was asked, or last heard of
 	again   time.Time // when it is sent again
 }
 
@@ -94,6 +94,9 @@ func (c *core) sortedCounts() []*count {
 	slices.SortFunc(list, func(a, b *count) int { return int(int64(a.num - b.num)) })
 	return list
 }
+
+// goesOn hears that a reqworker is at work on a COUNT.
+func (c *core) goesOn(n *count) { n.since, n.again = c.now, c.now.Add(resumeQuery) }
 
 // counted passes on an answer.
 func (c *core) counted(m *relaypb.Counted) {

@@ -107,6 +107,10 @@ func (c *core) answered(num uint64, worker uint32) *sub {
 // part passes on a piece of a query's answer.
 func (c *core) part(p *relaypb.Part) {
 	c.giveBack(p.Num)
+	if n := c.counts[p.Num]; n != nil {
+		c.goesOn(n)
+		return
+	}
 	s := c.answered(p.Num, p.Worker)
 	if s == nil {
 		return

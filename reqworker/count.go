@@ -1,6 +1,8 @@
 package reqworker
 
 import (
+	"time"
+
 	"rhea/proto/nostr"
 	"rhea/proto/relaypb"
 )
@@ -10,6 +12,7 @@ type tally struct {
 	count     uint64
 	offset    int // of the byte that chooses the register; 0: no registers
 	registers nostr.Registers
+	told      time.Time // when the gateway heard last that this goes on
 }
 
 // newTally begins a count. NIP-45 defines registers for one filter with a tag
@@ -33,6 +36,22 @@ func (t *tally) add(reply *relaypb.ScanReply) {
 	if t.offset != 0 {
 		t.registers.Merge((*nostr.Registers)(reply.Hll))
 	}
+}
+
+// signOfLife is how often the gateway of a COUNT hears that it goes on, which is
+// all that it hears until the end.
+const signOfLife = time.Second
+
+// goesOn gives the gateway of a COUNT a sign of life, if it is time for one.
+func (c *core) goesOn(q *query) {
+	if q.tally.told.IsZero() {
+		q.tally.told = q.began
+	}
+	if c.now.Sub(q.tally.told) < signOfLife {
+		return
+	}
+	q.tally.told = c.now
+	c.say(q, &relaypb.OutInbox{Body: &relaypb.OutInbox_Part{Part: &relaypb.Part{Num: q.num, Worker: uint32(c.self)}}})
 }
 
 // counted answers a COUNT.

@@ -52,6 +52,9 @@ func (c *core) proceed(q *query, reply *relaypb.ScanReply) {
 		q.tally.add(reply)
 	}
 	if !reply.Done {
+		if q.tally != nil {
+			c.goesOn(q)
+		}
 		c.schedule(q)
 		return
 	}

@@ -123,6 +123,7 @@ func (*ReqInbox_Stop) isReqInbox_Body() {}
 
 // A REQ or a COUNT. Answered on out.<gateway of conn> by Parts, the last of which
 // says eose, or by one Counted, or by one Closed.
+// A COUNT that goes on says so every second with a Part that holds nothing.
 type Query struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Conn    uint64                 `protobuf:"fixed64,1,opt,name=conn,proto3" json:"conn,omitempty"`
