@@ -29,7 +29,7 @@ func (f *fetcher) fetch(batch []candidate, use func(*candidate, logValue)) error
 		f.order = append(f.order, &batch[i])
 	}
 	slices.SortFunc(f.order, func(a, b *candidate) int { return cmp.Compare(a.seq, b.seq) })
-	if f.it == nil && len(batch) > 1 {
+	if f.it == nil && len(batch) > 2 {
 		it, err := f.snap.NewIter(within(spaceLog))
 		if err != nil {
 			return err
@@ -48,7 +48,7 @@ func (f *fetcher) read(c *candidate, use func(*candidate, logValue)) (err error)
 	f.key = appendSeqKey(f.key[:0], spaceLog, c.seq)
 	var value []byte
 	switch {
-	case f.it == nil: // for a single event an iterator does not pay
+	case f.it == nil: // for one or two events an iterator does not pay
 		var closer io.Closer
 		if value, closer, err = f.snap.Get(f.key); err != nil {
 			return err

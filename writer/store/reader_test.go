@@ -133,7 +133,10 @@ func (n *naive) ask(t testing.TB, s *Store, rng *rand.Rand) ScanResult {
 		}
 		var res ScanResult
 		withView(t, s, func(v *View) {
-			own := View{s: v.s, snap: v.snap, seq: v.seq, gone: n.gone}
+			own := View{s: v.s, snap: v.snap, seq: v.seq, gone: v.gone}
+			if n.gone != nil {
+				own.gone = n.gone
+			}
 			var err error
 			if res, err = own.Scan(req); err != nil {
 				t.Fatal(err)
@@ -166,6 +169,67 @@ func (n *naive) ask(t testing.TB, s *Store, rng *rand.Rand) ScanResult {
 func (n *naive) String() string {
 	return fmt.Sprintf("%s capped %v, everything %v, private %v, keys %v, now %d, gone %v, ascending %v",
 		filtersJSON(n.req.Filters), n.req.Capped, n.req.Everything, n.req.Access.Private, n.req.Access.Keys, n.req.Now, n.gone, n.req.Ascending)
+}
+
+// TestVanishedAtOnce asks for what a request to vanish covers, before and after it
+// is removed.
+func TestVanishedAtOnce(t *testing.T) {
+	s := openMem(t, Options{})
+	author, other := nostr.PubKey{1}, nostr.PubKey{2}
+	event := func(pk nostr.PubKey, kind nostr.Kind, at int64, tags ...nostr.Tag) Incoming {
+		e := &nostr.Event{PubKey: pk, CreatedAt: at, Kind: kind, Tags: tags}
+		e.ID = e.ComputeID()
+		return incomingOf(e)
+	}
+	batch := []Incoming{
+		event(author, 1, 101),
+		event(other, 1, 50), event(other, kindGiftWrap, 50, nostr.Tag{"p", other.String()}),
+		event(other, kindGiftWrap, 51, nostr.Tag{"p", author.String()}),
+	}
+	for at := range int64(100) {
+		batch = append(batch, event(author, 1, at))
+	}
+	commit(t, s, batch...)
+	ask := func() string {
+		filters := [][]nostr.Filter{{nostr.All()}, {{Kinds: []nostr.Kind{1}, Limit: nostr.NoLimit}}, {{Authors: []nostr.PubKey{author}, Limit: 1}}}
+		var out strings.Builder
+		for _, f := range filters {
+			n := naive{req: ScanRequest{Filters: f}}
+			events := n.ask(t, s, nil)
+			n.req.Want = relaypb.Want_IDS
+			ids := n.ask(t, s, nil)
+			n.req.Want = relaypb.Want_COUNT
+			fmt.Fprintf(&out, "%d %d %d %v, ", len(events.Events), len(ids.IDs)/IDLen, n.ask(t, s, nil).Count, events.Completeness)
+		}
+		return out.String()
+	}
+	if got := ask(); got != "104 104 104 FINISH, 102 102 102 FINISH, 1 101 101 MORE, " {
+		t.Errorf("before: %s", got)
+	}
+	request := event(author, kindVanish, 100, nostr.Tag{"relay", "ALL_RELAYS"})
+	request.Vanish = true
+	commit(t, s, request)
+	const want = "4 4 4 FINISH, 2 2 2 FINISH, 1 2 2 MORE, "
+	if got := ask(); !s.Vanishing() || got != want {
+		t.Errorf("hidden: %s", got)
+	}
+	for more := true; more; {
+		c, again, err := s.Sweep(time.Unix(1_700_000_000, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if more = again; c != nil {
+			if _, _, err := c.Wait(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := ask(); got != want {
+			t.Errorf("swept: %s", got)
+		}
+	}
+	if s.Vanishing() {
+		t.Error("the sweep has not ended")
+	}
 }
 
 // TestReaders asks stores of all sizes for events, ids and counts, for random
