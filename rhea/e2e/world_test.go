@@ -1,0 +1,504 @@
+package e2e
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"rhea/proto/nostr"
+	"rhea/proto/nostr/nostrtest"
+	"rhea/proto/schnorr"
+)
+
+// world plays histories, one after the other, on one relay: each has keys and a
+// range of time of its own.
+type world struct {
+	relay    *relay
+	salt     string
+	attempts int
+	hints    int // EOSEs of the last history that said something
+
+	model  *nostrtest.Relay
+	steps  map[int]step
+	events map[int]*nostr.Event
+	passed map[nostr.EventID]bool // ephemeral events that were accepted
+	conns  []*speaker
+	marks  int
+}
+
+// speaker is a connection in a history.
+type speaker struct {
+	*actor
+	keys []nostr.PubKey
+	subs []*listening
+	got  map[string][]string // ids of the events that came, by subscription
+}
+
+// listening is a live subscription and what it should be sent: every one of must,
+// and nothing beyond may.
+type listening struct {
+	id      string
+	filters [][]byte
+	stored  int
+	must    []string
+	may     []string
+}
+
+// soon is when a passing event passes.
+const soon = 2
+
+// run plays a history. The error is what the relay did otherwise than the oracle.
+func (w *world) run(steps []step) error {
+	w.attempts++
+	w.model = &nostrtest.Relay{Private: []nostr.Kind{4, 1059, 21059}}
+	w.steps, w.events, w.conns, w.hints = map[int]step{}, map[int]*nostr.Event{}, nil, 0
+	w.passed = map[nostr.EventID]bool{}
+	for _, s := range steps {
+		w.steps[s.n] = s
+	}
+	defer func() {
+		for _, c := range w.conns {
+			c.close()
+		}
+	}()
+	for i := range historyConns {
+		a, err := newActor(w.relay.url)
+		if err != nil {
+			return err
+		}
+		c := &speaker{actor: a, got: map[string][]string{}}
+		w.conns = append(w.conns, c)
+		if _, err := c.until("AUTH", ""); err != nil {
+			return err
+		}
+		c.send(fmt.Sprintf(`["REQ","mark",{"kinds":[20999],"#t":[%q],"limit":0}]`, w.mark(i)))
+		if _, err := c.until("EOSE", "mark"); err != nil {
+			return err
+		}
+	}
+	for _, s := range steps {
+		if err := w.step(s); err != nil {
+			return fmt.Errorf("%v\n%w", s, err)
+		}
+	}
+	for i := range w.conns {
+		if err := w.settle(i); err != nil {
+			return fmt.Errorf("at the end: %w", err)
+		}
+	}
+	return nil
+}
+
+func (w *world) mark(conn int) string { return fmt.Sprint(w.salt, " ", w.attempts, " ", conn) }
+
+func (w *world) secret(key int) [32]byte {
+	return sha256.Sum256([]byte(fmt.Sprint(w.salt, " ", w.attempts, " key ", key)))
+}
+
+func (w *world) pubkey(key int) nostr.PubKey {
+	secret := w.secret(key)
+	pk, err := schnorr.PublicKey(&secret)
+	if err != nil {
+		panic(err)
+	}
+	return pk
+}
+
+var placeholder = regexp.MustCompile(`\$(e|k|t|soon|far|gone)(\d*)`)
+
+func (w *world) fill(text string) string {
+	return placeholder.ReplaceAllStringFunc(text, func(m string) string {
+		parts := placeholder.FindStringSubmatch(m)
+		n, _ := strconv.Atoi(parts[2])
+		switch parts[1] {
+		case "e":
+			if _, there := w.steps[n]; !there {
+				sum := sha256.Sum256([]byte(m))
+				return hex.EncodeToString(sum[:])
+			}
+			return w.event(n).ID.String()
+		case "k":
+			return w.pubkey(n).String()
+		case "t":
+			return strconv.Itoa(w.second(n))
+		case "soon":
+			return strconv.FormatInt(time.Now().Unix()+soon, 10)
+		case "far":
+			return strconv.FormatInt(time.Now().Unix()+3600, 10)
+		}
+		return strconv.FormatInt(time.Now().Unix()-10, 10)
+	})
+}
+
+// second is a second of the history; no other history on this relay has it.
+func (w *world) second(n int) int { return 1_500_000_000 + 1000*w.attempts + n }
+
+// event is that of a publishing step.
+func (w *world) event(n int) *nostr.Event {
+	if e := w.events[n]; e != nil {
+		return e
+	}
+	s := w.steps[n]
+	e := &nostr.Event{Kind: nostr.Kind(s.kind), CreatedAt: int64(w.second(s.at)), Content: fmt.Sprint("step ", n)}
+	if err := json.Unmarshal([]byte(w.fill(s.text)), &e.Tags); err != nil {
+		panic(fmt.Sprintf("%v: %v", s, err))
+	}
+	if err := nostrtest.Sign(e, w.secret(s.key)); err != nil {
+		panic(err)
+	}
+	w.events[n] = e
+	return e
+}
+
+func (w *world) step(s step) error {
+	c := w.conns[s.conn]
+	switch s.op {
+	case "publish":
+		return w.publish(s.conn, w.event(s.n))
+	case "again":
+		if _, there := w.steps[s.ref]; there {
+			return w.publish(s.conn, w.event(s.ref))
+		}
+	case "auth":
+		return w.authenticate(c, s.key)
+	case "query", "subscribe":
+		return w.query(c, s)
+	case "unsubscribe":
+		if len(c.subs) == 0 {
+			return nil
+		}
+		if err := w.settle(s.conn); err != nil {
+			return err
+		}
+		c.send(fmt.Sprintf(`["CLOSE",%q]`, c.subs[0].id))
+		c.subs = c.subs[1:]
+	case "count":
+		return w.count(c, s)
+	case "negentropy":
+		return w.negotiate(c, s)
+	case "wait":
+		<-time.After((soon + 1) * time.Second)
+	}
+	return nil
+}
+
+// publish sends an event and tells every subscription what to expect.
+func (w *world) publish(conn int, e *nostr.Event) error {
+	c := w.conns[conn]
+	before := time.Now().Unix()
+	c.send(`["EVENT",` + string(e.AppendJSON(nil)) + `]`)
+	parts, err := c.until("OK", e.ID.String())
+	if err != nil {
+		return err
+	}
+	var text string
+	json.Unmarshal(parts[3], &text)
+	prefix, _, _ := strings.Cut(text, ":")
+	got := nostrtest.Answer{Accepted: string(parts[2]) == "true", Prefix: prefix}
+	want := w.model.Event(e, c.keys, before)
+	again := w.passed[e.ID] // an ephemeral event that comes twice need not be passed on twice
+	if again && got.Accepted {
+		got.Prefix = ""
+	}
+	if got != want {
+		return fmt.Errorf("%s: OK %v %q, want %+v", e.AppendJSON(nil), got.Accepted, text, want)
+	}
+	if !want.Accepted || want.Prefix == "duplicate" {
+		return nil
+	}
+	w.passed[e.ID] = e.Kind.IsEphemeral()
+	for _, c := range w.conns {
+		for _, l := range c.subs {
+			switch {
+			case again:
+				l.may = append(l.may, e.ID.String())
+			case !w.model.Matches(e, c.keys, before, l.filters...):
+				if w.model.Matches(e, w.everybody(), before, l.filters...) {
+					l.may = append(l.may, e.ID.String()) // should the connection authenticate soon
+				}
+			case strings.Contains(fmt.Sprint(e.Tags), "expiration"):
+				l.may = append(l.may, e.ID.String()) // it may expire on its way
+			default:
+				l.must = append(l.must, e.ID.String())
+			}
+		}
+	}
+	return nil
+}
+
+func (w *world) everybody() (keys []nostr.PubKey) {
+	for k := range historyKeys {
+		keys = append(keys, w.pubkey(k))
+	}
+	return keys
+}
+
+func (w *world) authenticate(c *speaker, key int) error {
+	host := strings.TrimPrefix(w.relay.url, "ws://")
+	e := &nostr.Event{Kind: 22242, CreatedAt: time.Now().Unix(), Tags: []nostr.Tag{{"relay", "ws://" + host}, {"challenge", c.challenge}}}
+	if err := nostrtest.Sign(e, w.secret(key)); err != nil {
+		return err
+	}
+	c.send(`["AUTH",` + string(e.AppendJSON(nil)) + `]`)
+	parts, err := c.until("OK", e.ID.String())
+	if err != nil {
+		return err
+	}
+	if string(parts[2]) != "true" {
+		return fmt.Errorf("AUTH: %s", parts)
+	}
+	if !slices.Contains(c.keys, e.PubKey) {
+		c.keys = append(c.keys, e.PubKey)
+	}
+	return nil
+}
+
+// filters returns those of a step as the relay gets them.
+func (w *world) filters(s step) (text string, list [][]byte) {
+	text = w.fill(s.text)
+	var raw []json.RawMessage
+	if err := json.Unmarshal([]byte("["+text+"]"), &raw); err != nil {
+		panic(fmt.Sprintf("%v: %v", s, err))
+	}
+	for _, r := range raw {
+		list = append(list, r)
+	}
+	return text, list
+}
+
+// query is a REQ; a query closes it afterwards, a subscription listens on.
+func (w *world) query(c *speaker, s step) error {
+	text, filters := w.filters(s)
+	id := fmt.Sprint("q", s.n)
+	before := time.Now().Unix()
+	c.send(fmt.Sprintf(`["REQ",%q,%s]`, id, text))
+	parts, err := c.until("EOSE CLOSED", id)
+	if err != nil {
+		return err
+	}
+	if done, err := refused(parts, w.model.Refuses(c.keys, filters...)); done || err != nil {
+		return err
+	}
+	got := c.got[id]
+	ok := false
+	var want []string
+	for _, now := range []int64{before, time.Now().Unix()} {
+		want = idStrings(w.model.Query(c.keys, now, filters...))
+		ok = ok || slices.Equal(got, want)
+	}
+	if !ok {
+		return fmt.Errorf("got %s\nwant %s", w.names(got), w.names(want))
+	}
+	if len(parts) > 2 {
+		w.hints++
+		hint := strings.Trim(string(parts[2]), `[]"`)
+		if a, b := w.model.Hint(c.keys, before, filters...), w.model.Hint(c.keys, time.Now().Unix(), filters...); hint != a && hint != b {
+			return fmt.Errorf("hint %q, want %q", hint, a)
+		}
+	}
+	if s.op == "query" {
+		c.send(fmt.Sprintf(`["CLOSE",%q]`, id))
+		return nil
+	}
+	c.subs = append(c.subs, &listening{id: id, filters: filters, stored: len(got)})
+	return nil
+}
+
+func (w *world) count(c *speaker, s step) error {
+	text, filters := w.filters(s)
+	id := fmt.Sprint("c", s.n)
+	before := time.Now().Unix()
+	c.send(fmt.Sprintf(`["COUNT",%q,%s]`, id, text))
+	parts, err := c.until("COUNT CLOSED", id)
+	if err != nil {
+		return err
+	}
+	if done, err := refused(parts, w.model.Refuses(c.keys, filters...)); done || err != nil {
+		return err
+	}
+	var got struct {
+		Count int
+		HLL   string
+	}
+	if err := json.Unmarshal(parts[2], &got); err != nil {
+		return err
+	}
+	var wants []string
+	for _, now := range []int64{before, time.Now().Unix()} {
+		n, hll := w.model.Count(c.keys, now, filters...), ""
+		if len(filters) == 1 {
+			hll = w.model.HLL(c.keys, now, filters[0])
+		}
+		if got.Count == n && got.HLL == hll {
+			return nil
+		}
+		wants = append(wants, fmt.Sprint(n, " ", hll))
+	}
+	return fmt.Errorf("count %d %s, want %q", got.Count, got.HLL, wants)
+}
+
+// negotiate opens a negentropy session without having anything, so that the answer
+// lists the relay's set.
+func (w *world) negotiate(c *speaker, s step) error {
+	text, filters := w.filters(s)
+	id := fmt.Sprint("n", s.n)
+	before := time.Now().Unix()
+	c.send(fmt.Sprintf(`["NEG-OPEN",%q,%s,"6100000200"]`, id, text))
+	parts, err := c.until("NEG-MSG NEG-ERR", id)
+	if err != nil {
+		return err
+	}
+	if done, err := refused(parts, w.model.Refuses(c.keys, filters...)); done || err != nil {
+		return err
+	}
+	c.send(fmt.Sprintf(`["NEG-CLOSE",%q]`, id))
+	var msg string
+	json.Unmarshal(parts[2], &msg)
+	var want []string
+	for _, now := range []int64{before, time.Now().Unix()} {
+		want = idStrings(w.model.Set(c.keys, now, filters[0]))
+		n := fmt.Sprintf("%02x", len(want))
+		if len(want) > 127 {
+			n = fmt.Sprintf("%02x%02x", 0x80|len(want)>>7, len(want)&0x7f)
+		}
+		if msg == "61000002"+n+strings.Join(want, "") {
+			return nil
+		}
+	}
+	var got []string
+	for rest := msg; len(rest) >= 64; rest = rest[:len(rest)-64] {
+		got = slices.Insert(got, 0, rest[len(rest)-64:])
+	}
+	return fmt.Errorf("got %s\nwant %s", w.names(got), w.names(want))
+}
+
+// settle checks what a connection's subscriptions were sent so far: a mark comes
+// after everything that was published before it.
+func (w *world) settle(conn int) error {
+	c := w.conns[conn]
+	w.marks++
+	e := &nostr.Event{Kind: 20999, CreatedAt: int64(w.marks), Tags: []nostr.Tag{{"t", w.mark(conn)}}}
+	if err := nostrtest.Sign(e, w.secret(99)); err != nil {
+		return err
+	}
+	c.send(`["EVENT",` + string(e.AppendJSON(nil)) + `]`)
+	if _, err := c.until("OK", e.ID.String()); err != nil {
+		return err
+	}
+	for !slices.Contains(c.got["mark"], e.ID.String()) {
+		if _, err := c.frame(); err != nil {
+			return err
+		}
+	}
+	for _, l := range c.subs {
+		got := c.got[l.id][l.stored:]
+		for _, id := range l.must {
+			if n := count(got, id); n != 1 {
+				return fmt.Errorf("%s was sent %s live %d times\nfilters %s", l.id, w.names([]string{id}), n, l.filters)
+			}
+		}
+		for _, id := range got {
+			if !slices.Contains(l.must, id) && (!slices.Contains(l.may, id) || count(got, id) > 1) {
+				return fmt.Errorf("%s was sent %s live %d times\nfilters %s", l.id, w.names([]string{id}), count(got, id), l.filters)
+			}
+		}
+	}
+	return nil
+}
+
+func count(list []string, item string) (n int) {
+	for _, s := range list {
+		if s == item {
+			n++
+		}
+	}
+	return n
+}
+
+// refused compares a refusal with the one that is expected.
+func refused(parts []json.RawMessage, want string) (bool, error) {
+	var verb, text string
+	json.Unmarshal(parts[0], &verb)
+	if verb != "CLOSED" && verb != "NEG-ERR" {
+		if want != "" {
+			return true, fmt.Errorf("answered; want it refused: %s", want)
+		}
+		return false, nil
+	}
+	json.Unmarshal(parts[2], &text)
+	if prefix, _, _ := strings.Cut(text, ":"); prefix != want {
+		return true, fmt.Errorf("refused: %q, want %q", text, want)
+	}
+	return true, nil
+}
+
+// until reads frames up to one of the verbs for an id; events go where they belong.
+func (c *speaker) until(verbs, id string) ([]json.RawMessage, error) {
+	for {
+		parts, err := c.frame()
+		if err != nil {
+			return nil, fmt.Errorf("waiting for %s of %s: %w", verbs, id, err)
+		}
+		var verb, of string
+		json.Unmarshal(parts[0], &verb)
+		json.Unmarshal(parts[1], &of)
+		if slices.Contains(strings.Fields(verbs), verb) && (of == id || id == "") {
+			return parts, nil
+		}
+		if verb != "EVENT" {
+			return nil, fmt.Errorf("waiting for %s of %s: %s", verbs, id, parts)
+		}
+	}
+}
+
+// frame reads one frame.
+func (c *speaker) frame() ([]json.RawMessage, error) {
+	text, ok := c.take(cue)
+	if !ok {
+		return nil, errSilent
+	}
+	var parts []json.RawMessage
+	if err := json.Unmarshal([]byte(text), &parts); err != nil || len(parts) < 2 {
+		return nil, fmt.Errorf("%s", text)
+	}
+	var verb, of string
+	json.Unmarshal(parts[0], &verb)
+	json.Unmarshal(parts[1], &of)
+	switch verb {
+	case "AUTH":
+		c.challenge = of
+	case "EVENT":
+		var e struct{ ID string }
+		json.Unmarshal(parts[2], &e)
+		c.got[of] = append(c.got[of], e.ID)
+	}
+	return parts, nil
+}
+
+func idStrings(events []*nostr.Event) (ids []string) {
+	for _, e := range events {
+		ids = append(ids, e.ID.String())
+	}
+	return ids
+}
+
+// names calls events by their steps.
+func (w *world) names(ids []string) []string {
+	var names []string
+	for _, id := range ids {
+		name := id
+		for n, e := range w.events {
+			if e.ID.String() == id {
+				name = fmt.Sprint("$e", n)
+			}
+		}
+		names = append(names, name)
+	}
+	return names
+}
