@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -306,6 +307,57 @@ func TestScanOfNonsense(t *testing.T) {
 		if s.add(r) != errNonsense {
 			t.Errorf("%d is taken", i)
 		}
+	}
+}
+
+// The newest are taken, whatever the store sends beyond them.
+func TestScanOfLimit(t *testing.T) {
+	s := &scan{limit: 3, set: newTree()}
+	for i := 0; i < 4; i += 2 {
+		r := &relaypb.ScanReply{Ids: make([]byte, 2*itemBytes), Cursor: []byte{1}}
+		r.Ids[7], r.Ids[itemBytes+7] = byte(9-i), byte(8-i)
+		if most := int(s.request().MaxBytes); most != (3-i)*itemBytes {
+			t.Errorf("%d bytes are asked for", most)
+		}
+		if err := s.add(r); err != nil || s.done != (i == 2) {
+			t.Fatalf("done %v, %v", s.done, err)
+		}
+	}
+	if s.found != 3 || s.set.Len() != 3 || s.set.Item(0).CreatedAt != 7 {
+		t.Errorf("%d found, from %d on", s.found, s.set.Item(0).CreatedAt)
+	}
+}
+
+// Events that leave before they expire are forgotten before that, too.
+func TestExpiries(t *testing.T) {
+	rng, tr := seed(t), newTree()
+	var e expiries
+	var kept []int64
+	for range 50 * fewExpiries {
+		x := expiry{rng.Int64N(1 << 40), randomItem(rng, 1000)}
+		tr.insert(x.item)
+		e.add(x, tr)
+		if rng.IntN(100) > 0 {
+			tr.remove(x.item)
+		} else {
+			kept = append(kept, x.at)
+		}
+	}
+	if len(e.heap) > fewExpiries+2*len(kept) {
+		t.Errorf("%d are remembered for %d", len(e.heap), len(kept))
+	}
+	slices.Sort(kept)
+	for x, ok := e.next(1 << 40); ok; x, ok = e.next(1 << 40) {
+		if !tr.remove(x) {
+			continue
+		}
+		if _, earlier := e.next(kept[0] - 1); earlier {
+			t.Fatal("not in the order of time")
+		}
+		kept = kept[1:]
+	}
+	if len(kept) > 0 {
+		t.Errorf("%d were forgotten", len(kept))
 	}
 }
 

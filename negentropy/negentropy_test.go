@@ -113,7 +113,7 @@ func TestSessionsAgainstOracle(t *testing.T) {
 		turns := 0
 		for range rounds {
 			r.settle()
-			r.writer.lossy.Store(false) // from now on, since in the time of a loss events expire
+			r.writer.lossy.Store(false) // from now on: while a session waits for what was lost, events expire
 			for i := range r.rng.Uint32N(4) {
 				filter, keys := r.randomFilter()
 				theirs := r.writer.store.oracle(filter, keys)
@@ -203,6 +203,7 @@ func TestAnotherStore(t *testing.T) {
 		r.writer.churn(200)
 		time.Sleep(10 * time.Second)
 		r.settle()
+		r.writer.lossy.Store(false)
 		theirs := s.oracle(`{}`, nil)
 		c := r.gateway.open(1, `{}`, nil, nil)
 		c.finish()
@@ -222,6 +223,7 @@ func TestTreeIsGivenUp(t *testing.T) {
 			if r.stage.stat("tree_state") != int(givenUp) || r.stage.stat("tree_records") != 0 {
 				t.Fatal("the tree is still there")
 			}
+			r.writer.lossy.Store(false)
 			for _, filter := range []string{`{}`, `{"since":1}`} {
 				if c := r.gateway.open(1, filter, nil, nil); c.err != "blocked: "+tooBig || c.records != 60 {
 					t.Errorf("%s: %q, at most %d", filter, c.err, c.records)

@@ -184,6 +184,30 @@ func TestTreeIsFullInOrder(t *testing.T) {
 	}
 }
 
+// What is left when most has been removed does not lie scattered in many nodes.
+func TestTreeShrinks(t *testing.T) {
+	rng, tr := seed(t), newTree()
+	const n, left = 100_000, 2000
+	for range n {
+		tr.insert(randomItem(rng, 1<<40))
+	}
+	for tr.Len() > left {
+		tr.remove(tr.Item(rng.IntN(tr.Len())))
+	}
+	checkShape(t, &tr.root)
+	if nodes := countNodes(&tr.root); nodes > 6*left/leafItems {
+		t.Errorf("%d nodes", nodes)
+	}
+}
+
+func countNodes(c *child) int {
+	n := 1
+	for i := range c.node.children {
+		n += countNodes(&c.node.children[i])
+	}
+	return n
+}
+
 // manyItems returns random items as the store is scanned, newest first.
 func manyItems(n int) []item {
 	rng := rand.New(rand.NewPCG(1, 2))
