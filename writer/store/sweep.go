@@ -147,7 +147,7 @@ func (s *step) ownEvents(on *walk) (done bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		if v.header.Kind() == kindVanish {
+		if len(v.header) > 0 && v.header.Kind() == kindVanish {
 			continue
 		}
 		if err := s.remove(on.at.seq, v); err != nil {
