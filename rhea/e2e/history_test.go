@@ -104,6 +104,8 @@ func generate(rng *rand.Rand, n int) []step {
 	for i := range steps {
 		s := step{n: i, conn: rng.IntN(historyConns), key: rng.IntN(historyKeys)}
 		switch p := rng.IntN(100); {
+		case i == n*3/4:
+			s.op = "wait" // what passes soon has passed
 		case p < 52:
 			s.op, s.at = "publish", rng.IntN(60)
 			s.kind = historyKinds[rng.IntN(len(historyKinds))]
@@ -126,7 +128,6 @@ func generate(rng *rand.Rand, n int) []step {
 		}
 		steps[i] = s
 	}
-	steps[n*3/4] = step{n: n * 3 / 4, op: "wait"} // what passes soon has passed
 	// Some deletions name what comes only afterwards.
 	for i := range steps {
 		later := i + rng.IntN(n-i)
