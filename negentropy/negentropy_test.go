@@ -47,10 +47,12 @@ func withRelay(t *testing.T, cfg Config, events int, f func(r *relay)) {
 }
 
 // settle waits until the tree has seen all of the log.
-func (r *relay) settle() {
+func (r *relay) settle() { r.await(r.stage) }
+
+func (r *relay) await(s *runningStage) {
 	time.Sleep(2 * time.Second) // of the bubble
 	for range 100 {
-		if r.stage.stat("position") == len(r.writer.store.entries) && r.stage.stat("tree_state") == int(following) {
+		if s.stat("position") == len(r.writer.store.entries) && s.stat("tree_state") == int(following) {
 			return
 		}
 		time.Sleep(time.Second)
@@ -236,6 +238,47 @@ func TestTreeIsGivenUp(t *testing.T) {
 			c.check(nil, theirs)
 		})
 	}
+}
+
+// When a process stops, the other one of two serves all shards: sessions that it
+// had go on, those of the first are unknown, and new ones are served.
+func TestHandOver(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.FrameBytes = 4096 // so that one answer is not enough
+	withRelay(t, cfg, 1000, func(r *relay) {
+		other := startStage(t, r.mem, cfg)
+		defer other.stop()
+		r.settle()
+		r.await(other)
+		r.writer.lossy.Store(false)
+		theirs := r.writer.store.oracle(`{}`, nil)
+		var before []*client
+		for i := range uint32(8) {
+			before = append(before, r.gateway.open(i, `{}`, nil, theirs[:i]))
+		}
+		kept := other.stat("sessions")
+		if kept+r.stage.stat("sessions") != 8 {
+			t.Fatalf("%d and %d sessions", kept, r.stage.stat("sessions"))
+		}
+		r.stage.stop()
+		for i, c := range before {
+			if c.finish(); c.err == "" {
+				kept--
+				c.check(theirs[:i], theirs)
+			} else if c.err != "closed: no such session" {
+				t.Errorf("ended with %s", c.err)
+			}
+		}
+		if kept != 0 {
+			t.Errorf("%d sessions more should have gone on", kept)
+		}
+		for i := range uint32(8) {
+			theirs := r.writer.store.oracle(`{}`, nil)
+			c := r.gateway.open(i, `{}`, nil, nil)
+			c.finish()
+			c.check(nil, theirs)
+		}
+	})
 }
 
 // What was sent before the stop is answered, and what is broken or unknown harms
