@@ -129,8 +129,8 @@ func generate(rng *rand.Rand, n int) []step {
 		steps[i] = s
 	}
 	// Some deletions name what comes only afterwards.
-	for i := range steps {
-		later := i + rng.IntN(n-i)
+	for i := range steps[:n-1] {
+		later := i + 1 + rng.IntN(n-i-1)
 		if s := &steps[i]; s.kind == 5 && rng.IntN(3) == 0 && steps[later].op == "publish" && !strings.Contains(steps[later].text, "$e") {
 			s.text = strings.TrimSuffix(s.text, "]") + fmt.Sprintf(`,["e","$e%d"]]`, later)
 		}
