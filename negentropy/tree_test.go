@@ -219,6 +219,14 @@ func manyItems(n int) []item {
 	return items
 }
 
+func fill(items []item) *tree {
+	tr := newTree()
+	for _, x := range items {
+		tr.insert(x)
+	}
+	return tr
+}
+
 func BenchmarkTree(b *testing.B) {
 	for _, size := range []struct {
 		name string
@@ -229,20 +237,16 @@ func BenchmarkTree(b *testing.B) {
 		}
 		rng := rand.New(rand.NewPCG(3, 4))
 		items := manyItems(size.n)
-		var tr *tree
+		tr := fill(items)
 		b.Run(size.name+"/fill", func(b *testing.B) {
 			for b.Loop() {
-				tr = nil
 				runtime.GC()
 				var before, after runtime.MemStats
 				runtime.ReadMemStats(&before)
-				tr = newTree()
-				for _, x := range items {
-					tr.insert(x)
-				}
+				another := fill(items)
 				runtime.GC()
 				runtime.ReadMemStats(&after)
-				b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(tr.Len()), "B/item")
+				b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(another.Len()), "B/item")
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(size.n), "ns/item")
 		})
