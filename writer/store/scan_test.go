@@ -258,3 +258,24 @@ func TestReadersBesideTheWriter(t *testing.T) {
 	readers.Wait()
 	checked(t, s)
 }
+
+// Two filters that lead to the same values each find what is theirs, where keys
+// follow each other so closely that nothing can lie between them: the one that has
+// read on leaves the iterator behind what the other one still wants.
+func TestNeighboursOfOneValue(t *testing.T) {
+	s := openMem(t, Options{})
+	var events []*nostr.Event
+	for i := range 20 {
+		e := made(1, 1, 1000, "")
+		clear(e.ID[:])
+		e.ID[31] = byte(i)
+		events = append(events, e)
+		load(t, s, events[i:])
+		for few := range len(events) {
+			for _, ascending := range []bool{false, true} {
+				filters := []nostr.Filter{{Limit: 1 + few}, {Limit: 100}}
+				diff(t, fmt.Sprint(1+few, ascending), scanAll(t, s, nil, filters, ascending, nil), expect(events, filters, ascending))
+			}
+		}
+	}
+}

@@ -66,7 +66,7 @@ func (r *reader) fill(s *source) (bool, error) {
 	}
 	if n := len(s.buf); n > 0 {
 		s.pass(s.buf[n-1], r.ascending)
-		r.floor = s.buf[n-1].appendTo(append(r.floor[:0], s.prefix...))
+		r.floor = s.begin(r.ascending).appendTo(append(r.floor[:0], s.prefix...))
 	}
 	s.ahead = min(2*s.ahead, maxAhead)
 	return len(s.buf) > 0, r.it.Error()
@@ -87,11 +87,7 @@ func (r *reader) entry(s *source) (e suffix, ok bool) {
 
 // seek moves the iterator to where the window of a source begins.
 func (r *reader) seek(s *source) {
-	from := s.window.lo
-	if r.ascending {
-		from = s.window.hi
-	}
-	r.key = from.appendTo(append(r.key[:0], s.prefix...))
+	r.key = s.begin(r.ascending).appendTo(append(r.key[:0], s.prefix...))
 	switch {
 	case r.spent == s:
 		r.step()
@@ -124,6 +120,14 @@ func (r *reader) step() {
 	} else {
 		r.it.Next()
 	}
+}
+
+// begin is where the window begins.
+func (s *source) begin(ascending bool) suffix {
+	if ascending {
+		return s.window.hi
+	}
+	return s.window.lo
 }
 
 // pass narrows the window to what lies behind an entry. Seqs begin at 1 and end
