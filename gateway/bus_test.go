@@ -49,7 +49,7 @@ func parseAnswer(t *testing.T, d *datadriven.TestData) *relaypb.OutInbox {
 		return &relaypb.OutInbox{Body: &relaypb.OutInbox_Verdict{Verdict: v}}
 	case "part":
 		p := &relaypb.Part{Num: num("num"), Worker: uint32(num("worker")), Index: uint32(num("index")), AsOf: num("as-of"),
-			Cursor: []byte(text("cursor")), Eose: d.HasArg("eose"), Completeness: relaypb.Completeness(relaypb.Completeness_value[text("all")])}
+			Cursor: []byte(text("cursor")), Eose: d.HasArg("eose"), ById: d.HasArg("by-id"), Completeness: relaypb.Completeness(relaypb.Completeness_value[text("all")])}
 		for _, id := range list("ids") {
 			p.Events = append(p.Events, fmt.Appendf(nil, `{"id":%s%s}`, id, strings.Repeat("~", int(num("size")))))
 		}

@@ -41,7 +41,7 @@ import (
 //	neg num= turn= message= error= records=
 //	counted num= worker= count= hll
 //	heard num= monitor= watches=
-//	policy auth= mute       connect, needed or required; needed at first
+//	policy auth= mute close-by-id   connect, needed or required; needed at first
 //	reconnect               the bus was away
 //	tick 2s                 time passes, a tenth of a second after the other
 //	drain, then farewell    the gateway stops
@@ -146,7 +146,7 @@ func (b *bench) command(d *datadriven.TestData) {
 		}
 	case "policy":
 		d.MaybeScanArgs(b.t, "auth", (*string)(&b.policy.Auth))
-		b.policy.Mute = d.HasArg("mute")
+		b.policy.Mute, b.policy.CloseByID = d.HasArg("mute"), d.HasArg("close-by-id")
 	case "block":
 		b.blocked(cn, true)
 	case "unblock":

@@ -137,7 +137,7 @@ func (c *core) part(p *relaypb.Part) {
 	c.touch(s.conn)
 	c.settle(s, q.granted, q.received+bytes)
 	if p.Eose {
-		c.eose(s, p.Completeness)
+		c.eose(s, p)
 		return
 	}
 	if q.granted-q.received < queryStep/2 && !q.starved {
@@ -147,9 +147,10 @@ func (c *core) part(p *relaypb.Part) {
 }
 
 // eose ends the stored part, and says whether it was all that is stored when that
-// is known (NIP-67): the monitor has the subscription from here on.
-func (c *core) eose(s *sub, all relaypb.Completeness) {
-	switch all {
+// is known (NIP-67): the monitor has the subscription from here on, unless the
+// policy ends it.
+func (c *core) eose(s *sub, last *relaypb.Part) {
+	switch last.Completeness {
 	case relaypb.Completeness_FINISH:
 		c.say(s.conn, frame.AppendEOSE(c.scratch[:0], s.id, "finish"))
 	case relaypb.Completeness_MORE:
@@ -159,6 +160,10 @@ func (c *core) eose(s *sub, all relaypb.Completeness) {
 	}
 	asOf := s.query.asOf
 	s.query.sent = false // it has ended there
+	if last.ById && c.policy.CloseByID {
+		c.closeSub(s, nostr.Closed.Text("what was asked for by id is sent"))
+		return
+	}
 	c.stop(s)
 	s.query = nil
 	c.queries--

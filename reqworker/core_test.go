@@ -156,6 +156,9 @@ func (tr *transcript) flush() string {
 			}
 			if p.Eose {
 				b.WriteString(", eose")
+				if p.ById {
+					b.WriteString(" by id")
+				}
 			}
 			if p.Completeness != relaypb.Completeness_UNKNOWN {
 				fmt.Fprintf(&b, " (%s)", strings.ToLower(p.Completeness.String()))

@@ -11,6 +11,7 @@ type plan struct {
 	capped  []uint32 // those of them whose limit is the relay's own
 	bare    bool     // none finds anything: only the Seq is wanted
 	blind   bool     // one that could match was left out, since it wants nothing stored
+	byID    bool     // every one names ids
 }
 
 // plan writes the filters for the store. What is left of them keeps its order,
@@ -18,8 +19,10 @@ type plan struct {
 func (c *core) plan(filters []nostr.Filter, count bool) (p plan) {
 	c.scratch = c.scratch[:0]
 	planned := uint32(0)
+	p.byID = true
 	for i := range filters {
 		f := &filters[i]
+		p.byID = p.byID && f.IDs != nil
 		if f.Impossible() {
 			continue
 		}

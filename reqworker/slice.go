@@ -76,7 +76,7 @@ func (c *core) part(q *query, reply *relaypb.ScanReply) {
 		Events: reply.Events, Cursor: reply.Cursor, AsOf: q.asOf, Eose: reply.Done,
 	}
 	if reply.Done {
-		p.Completeness = q.completeness(reply.Completeness)
+		p.Completeness, p.ById = q.completeness(reply.Completeness), q.byID
 	}
 	c.say(q, &relaypb.OutInbox{Body: &relaypb.OutInbox_Part{Part: p}})
 	c.metrics.parts.Inc()

@@ -33,6 +33,9 @@ type Policy struct {
 	KindPoW Difficulties `toml:"kind_pow" help:"the same for single kinds, in place of min_pow: kind:bits, such as 1:16,7:8"`
 	// ExemptKinds are spared MinPoW and limits.CreatedAtLowerLimit and -UpperLimit.
 	ExemptKinds Kinds `toml:"exempt_kinds" help:"kinds spared min_pow and the bounds of created_at, which are meant for notes"`
+	// CloseByID ends a subscription that can only be for events by id when what is
+	// stored of them has been sent; one that arrives later is missed.
+	CloseByID bool `toml:"close_by_id" help:"close (CLOSED) a subscription after EOSE when every filter of it names ids; what arrives later is then missed"`
 	// Mute refuses ephemeral events that no subscription wanted (NIP-01).
 	Mute bool `toml:"mute" help:"refuse an ephemeral event that no subscriber has received (OK false, mute:)"`
 }

@@ -391,6 +391,7 @@ type Part struct {
 	AsOf          uint64                 `protobuf:"varint,6,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`                               // the Seq of the query's snapshot; live begins behind it
 	Eose          bool                   `protobuf:"varint,7,opt,name=eose,proto3" json:"eose,omitempty"`                                           // the last part
 	Completeness  Completeness           `protobuf:"varint,8,opt,name=completeness,proto3,enum=rhea.v1.Completeness" json:"completeness,omitempty"` // of the whole answer, with eose (NIP-67)
+	ById          bool                   `protobuf:"varint,9,opt,name=by_id,json=byId,proto3" json:"by_id,omitempty"`                               // with eose: every filter names ids
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -479,6 +480,13 @@ func (x *Part) GetCompleteness() Completeness {
 		return x.Completeness
 	}
 	return Completeness_UNKNOWN
+}
+
+func (x *Part) GetById() bool {
+	if x != nil {
+		return x.ById
+	}
+	return false
 }
 
 // The answer to a COUNT (NIP-45).
@@ -975,7 +983,7 @@ const file_out_proto_rawDesc = "" +
 	"\x02id\x18\x02 \x01(\fR\x02id\x12*\n" +
 	"\aoutcome\x18\x03 \x01(\x0e2\x10.rhea.v1.OutcomeR\aoutcome\x12\x12\n" +
 	"\x04text\x18\x04 \x01(\tR\x04text\x12\x10\n" +
-	"\x03key\x18\x05 \x01(\fR\x03key\"\xda\x01\n" +
+	"\x03key\x18\x05 \x01(\fR\x03key\"\xef\x01\n" +
 	"\x04Part\x12\x10\n" +
 	"\x03num\x18\x01 \x01(\x04R\x03num\x12\x16\n" +
 	"\x06worker\x18\x02 \x01(\aR\x06worker\x12\x14\n" +
@@ -984,7 +992,8 @@ const file_out_proto_rawDesc = "" +
 	"\x06cursor\x18\x05 \x01(\fR\x06cursor\x12\x13\n" +
 	"\x05as_of\x18\x06 \x01(\x04R\x04asOf\x12\x12\n" +
 	"\x04eose\x18\a \x01(\bR\x04eose\x129\n" +
-	"\fcompleteness\x18\b \x01(\x0e2\x15.rhea.v1.CompletenessR\fcompleteness\"[\n" +
+	"\fcompleteness\x18\b \x01(\x0e2\x15.rhea.v1.CompletenessR\fcompleteness\x12\x13\n" +
+	"\x05by_id\x18\t \x01(\bR\x04byId\"[\n" +
 	"\aCounted\x12\x10\n" +
 	"\x03num\x18\x01 \x01(\x04R\x03num\x12\x16\n" +
 	"\x06worker\x18\x02 \x01(\aR\x06worker\x12\x14\n" +
