@@ -22,8 +22,8 @@ func TestInvariantsNameTests(t *testing.T) {
 	for line := range strings.Lines(string(page)) {
 		for _, m := range group.FindAllStringSubmatch(line, -1) {
 			dir := m[1]
-			if dir == "e2e" {
-				dir = "rhea/e2e"
+			if dir == "e2e" || dir == "interop" {
+				dir = "rhea/" + dir
 			}
 			for _, test := range name.FindAllString(m[2], -1) {
 				found++
@@ -55,6 +55,25 @@ func declares(t *testing.T, dir, function string) bool {
 		}
 	}
 	return false
+}
+
+// Every transcript of a NIP is named by the page about the NIPs, which is where
+// readers look for what proves a rule.
+func TestTranscriptsAreListed(t *testing.T) {
+	top := root(t)
+	page, err := os.ReadFile(filepath.Join(top, "docs", "nips.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(top, "rhea", "e2e", "testdata", "nips", "*.txt"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no transcripts: %v", err)
+	}
+	for _, f := range files {
+		if !strings.Contains(string(page), "/"+filepath.Base(f)+")") {
+			t.Errorf("docs/nips.md does not name %s", filepath.Base(f))
+		}
+	}
 }
 
 // A link between the project's pages leads somewhere.
