@@ -35,6 +35,9 @@ func Run(ctx context.Context, cfg Config, env stage.Env) error {
 	if err := cfg.Validate(); err != nil {
 		return fmt.Errorf("ingester: %w", err)
 	}
+	if len(env.Policy.URLs) == 0 {
+		env.Log.Info("policy.urls is empty: AUTH goes by the Host that clients name, and requests to vanish by ALL_RELAYS only")
+	}
 	return newIngester(cfg, env, schnorr.NewVerifier(cfg.AuthorKeys).Verify).run(ctx)
 }
 
