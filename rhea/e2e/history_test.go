@@ -11,28 +11,43 @@ import (
 // Random histories of several connections (events of every sort, deletions,
 // vanishes, expirations, AUTH, queries, counts, subscriptions, negentropy) have the
 // outcome that the oracle of a relay says. A history that fails is made smaller
-// while it still fails.
+// while it still fails. In the end the relay is restarted, and asked again.
 func TestHistories(t *testing.T) {
-	for _, mode := range []string{"up", "solo"} {
-		t.Run(mode, func(t *testing.T) {
+	for name, args := range map[string][]string{
+		"solo":        nil,
+		"up":          nil,
+		"two of each": {"--gateways=2", "--ingesters=2", "--reqworkers=2", "--monitors=2"},
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			mode := "up"
+			if name == "solo" {
+				mode = "solo"
+			}
 			seed := rand.Uint64()
 			t.Log("seed", seed)
 			rng := rand.New(rand.NewPCG(seed, 0))
-			w := &world{relay: start(t, mode, "", nil), salt: fmt.Sprint(seed)}
+			w := &world{relay: start(t, mode, "", args), salt: fmt.Sprint(seed)}
+			var steps []step
 			hints := 0
-			for range rounds(6) {
-				steps := generate(rng, 200)
-				err := w.run(steps)
-				if err == nil {
-					hints += w.hints
-					continue
+			for range rounds(4) {
+				steps = generate(rng, 200)
+				if err := w.run(steps); err != nil {
+					small, why := w.shrink(steps, err)
+					t.Fatalf("seed %d: %v\nin\n%s", seed, why, describe(small))
 				}
-				small, why := w.shrink(steps, err)
-				t.Fatalf("seed %d: %v\nin\n%s", seed, why, describe(small))
+				hints += w.hints
 			}
 			if hints == 0 {
 				t.Error("no EOSE had a hint")
+			}
+			w.relay.stop()
+			if out, errs, err := w.relay.rhea(nil, "check"); err != nil {
+				t.Errorf("seed %d: check: %v\n%s%s", seed, err, out, errs)
+			}
+			w.relay = start(t, mode, w.relay.data, args)
+			if err := w.reread(steps); err != nil {
+				t.Errorf("seed %d: after a restart: %v", seed, err)
 			}
 		})
 	}

@@ -62,11 +62,43 @@ func (w *world) run(steps []step) error {
 	for _, s := range steps {
 		w.steps[s.n] = s
 	}
-	defer func() {
-		for _, c := range w.conns {
-			c.close()
+	defer w.disconnect()
+	if err := w.connect(); err != nil {
+		return err
+	}
+	for _, s := range steps {
+		if err := w.step(s); err != nil {
+			return fmt.Errorf("%v\n%w", s, err)
 		}
-	}()
+	}
+	for i := range w.conns {
+		if err := w.settle(i); err != nil {
+			return fmt.Errorf("at the end: %w", err)
+		}
+	}
+	return nil
+}
+
+// reread asks once more all that the last history has asked, on new connections.
+func (w *world) reread(steps []step) error {
+	defer w.disconnect()
+	if err := w.connect(); err != nil {
+		return err
+	}
+	for _, s := range steps {
+		switch s.op {
+		case "auth", "query", "count", "negentropy":
+			if err := w.step(s); err != nil {
+				return fmt.Errorf("%v\n%w", s, err)
+			}
+		}
+	}
+	return nil
+}
+
+// connect opens the connections of a history.
+func (w *world) connect() error {
+	w.conns = nil
 	for i := range historyConns {
 		a, err := newActor(w.relay.url)
 		if err != nil {
@@ -82,17 +114,13 @@ func (w *world) run(steps []step) error {
 			return err
 		}
 	}
-	for _, s := range steps {
-		if err := w.step(s); err != nil {
-			return fmt.Errorf("%v\n%w", s, err)
-		}
-	}
-	for i := range w.conns {
-		if err := w.settle(i); err != nil {
-			return fmt.Errorf("at the end: %w", err)
-		}
-	}
 	return nil
+}
+
+func (w *world) disconnect() {
+	for _, c := range w.conns {
+		c.close()
+	}
 }
 
 func (w *world) mark(conn int) string { return fmt.Sprint(w.salt, " ", w.attempts, " ", conn) }
