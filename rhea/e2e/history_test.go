@@ -118,6 +118,9 @@ func generate(rng *rand.Rand, n int) []step {
 	g := &generator{rng: rng}
 	for i := range steps {
 		s := step{n: i, conn: rng.IntN(historyConns), key: rng.IntN(historyKeys)}
+		if i > 0 && rng.IntN(3) > 0 {
+			s.conn = steps[i-1].conn // what is published in a row, is in one batch
+		}
 		switch p := rng.IntN(100); {
 		case i == n*3/4:
 			s.op = "wait" // what passes soon has passed

@@ -66,8 +66,21 @@ func (w *world) run(steps []step) error {
 	if err := w.connect(); err != nil {
 		return err
 	}
-	for _, s := range steps {
-		if err := w.step(s); err != nil {
+	for i := 0; i < len(steps); {
+		s := steps[i]
+		var batch []*nostr.Event
+		for i < len(steps) && steps[i].op == "publish" && steps[i].conn == s.conn {
+			batch = append(batch, w.event(steps[i].n))
+			i++
+		}
+		var err error
+		if len(batch) > 0 {
+			err = w.publish(s.conn, batch...)
+		} else {
+			err = w.step(s)
+			i++
+		}
+		if err != nil {
 			return fmt.Errorf("%v\n%w", s, err)
 		}
 	}
@@ -187,8 +200,6 @@ func (w *world) event(n int) *nostr.Event {
 func (w *world) step(s step) error {
 	c := w.conns[s.conn]
 	switch s.op {
-	case "publish":
-		return w.publish(s.conn, w.event(s.n))
 	case "again":
 		if _, there := w.steps[s.ref]; there {
 			return w.publish(s.conn, w.event(s.ref))
@@ -216,20 +227,40 @@ func (w *world) step(s step) error {
 	return nil
 }
 
-// publish sends an event and tells every subscription what to expect.
-func (w *world) publish(conn int, e *nostr.Event) error {
+// publish sends events, all of them before it waits for the first OK.
+func (w *world) publish(conn int, events ...*nostr.Event) error {
 	c := w.conns[conn]
 	before := time.Now().Unix()
-	c.send(`["EVENT",` + string(e.AppendJSON(nil)) + `]`)
-	parts, err := c.until("OK", e.ID.String())
-	if err != nil {
-		return err
+	for _, e := range events {
+		c.send(`["EVENT",` + string(e.AppendJSON(nil)) + `]`)
+	}
+	answers := map[string][]json.RawMessage{}
+	for len(answers) < len(events) {
+		parts, err := c.until("OK", "")
+		if err != nil {
+			return err
+		}
+		answers[strings.Trim(string(parts[1]), `"`)] = parts
+	}
+	for _, e := range events {
+		if err := w.judge(e, c.keys, before, answers[e.ID.String()]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// judge compares the OK of an event with the oracle's, and tells every subscription
+// what to expect.
+func (w *world) judge(e *nostr.Event, keys []nostr.PubKey, now int64, ok []json.RawMessage) error {
+	if ok == nil {
+		return fmt.Errorf("%s has no OK", e.AppendJSON(nil))
 	}
 	var text string
-	json.Unmarshal(parts[3], &text)
+	json.Unmarshal(ok[3], &text)
 	prefix, _, _ := strings.Cut(text, ":")
-	got := nostrtest.Answer{Accepted: string(parts[2]) == "true", Prefix: prefix}
-	want := w.model.Event(e, c.keys, before)
+	got := nostrtest.Answer{Accepted: string(ok[2]) == "true", Prefix: prefix}
+	want := w.model.Event(e, keys, now)
 	again := w.passed[e.ID] // an ephemeral event that comes twice need not be passed on twice
 	if again && got.Accepted {
 		got.Prefix = ""
@@ -246,8 +277,8 @@ func (w *world) publish(conn int, e *nostr.Event) error {
 			switch {
 			case again:
 				l.may = append(l.may, e.ID.String())
-			case !w.model.Matches(e, c.keys, before, l.filters...):
-				if w.model.Matches(e, w.everybody(), before, l.filters...) {
+			case !w.model.Matches(e, c.keys, now, l.filters...):
+				if w.model.Matches(e, w.everybody(), now, l.filters...) {
 					l.may = append(l.may, e.ID.String()) // should the connection authenticate soon
 				}
 			case strings.Contains(fmt.Sprint(e.Tags), "expiration"):
