@@ -31,7 +31,7 @@ func TestHostileInputLeavesNothingBehind(t *testing.T) {
 			}
 			send(`["NEG-OPEN","n",{},"61"]`)
 			send(`["COUNT","c",{}]`)
-			c.answer(`["CLOSED","c"`)
+			c.answer(`["COUNT","c"`)
 			if i%2 == 0 {
 				c.frame(ws.NewFrame(ws.OpText, false, []byte(`["REQ"`))) // and no end
 			}
