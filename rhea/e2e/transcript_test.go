@@ -60,26 +60,37 @@ func TestTranscripts(t *testing.T) {
 		all = append(all, settings)
 	}
 	slices.Sort(all)
+	var playing sync.WaitGroup
+	room := make(chan struct{}, 3) // relays at a time; they mostly wait
 	for _, settings := range all {
 		modes := []string{"up"}
 		if settings == "" && !*rewrite {
 			modes = append(modes, "solo")
 		}
 		for _, mode := range modes {
-			t.Run(strings.TrimSpace(mode+" "+settings), func(t *testing.T) {
-				r := start(t, mode, "", nil, environment(settings)...)
-				var all sync.WaitGroup // more of them at once than t.Parallel allows: they mostly wait
-				for _, s := range groups[settings] {
-					all.Go(func() {
-						t.Run(strings.TrimSuffix(filepath.Base(s.path), ".txt"), func(t *testing.T) {
-							newStage(t, s, r, mode).play()
-						})
-					})
-				}
-				all.Wait()
+			room <- struct{}{}
+			playing.Go(func() {
+				defer func() { <-room }()
+				t.Run(strings.TrimSpace(mode+" "+settings), func(t *testing.T) {
+					playAll(t, start(t, mode, "", nil, environment(settings)...), mode, groups[settings])
+				})
 			})
 		}
 	}
+	playing.Wait()
+}
+
+// playAll plays the scripts that share a relay, all at the same time.
+func playAll(t *testing.T, r *relay, mode string, scripts []*script) {
+	var playing sync.WaitGroup
+	for _, s := range scripts {
+		playing.Go(func() {
+			t.Run(strings.TrimSuffix(filepath.Base(s.path), ".txt"), func(t *testing.T) {
+				newStage(t, s, r, mode).play()
+			})
+		})
+	}
+	playing.Wait()
 }
 
 // script is a transcript's file.
