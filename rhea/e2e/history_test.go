@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"rhea/proto/subject"
 )
 
 // Random histories of several connections (events of every sort, deletions,
@@ -51,6 +54,34 @@ func TestHistories(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The same while processes are killed: what a client sees is the same.
+func TestHistoriesUnderFire(t *testing.T) {
+	seed := rand.Uint64()
+	t.Log("seed", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	r := start(t, "up", "", nil)
+	_, roster := onlooker(t, r.busURL())
+	stages := []subject.Stage{subject.Ingester, subject.Negentropy, subject.Reqworker, subject.Monitor, subject.Writer}
+	fires := 0
+	w := &world{relay: r, salt: fmt.Sprint(seed), fire: func() {
+		st := stages[fires%len(stages)]
+		fires++
+		if err := syscall.Kill(int(members(t, roster, st, 1)[0].Pid), syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}}
+	for range rounds(2) {
+		steps := generate(rng, 200)
+		if err := w.run(steps); err != nil {
+			t.Fatalf("seed %d: %v\nin\n%s", seed, err, describe(steps))
+		}
+	}
+	if fires == 0 {
+		t.Error("nothing was killed")
+	}
+	checkStore(t, r)
 }
 
 // shrink drops steps as long as what is left fails.
@@ -124,6 +155,8 @@ func generate(rng *rand.Rand, n int) []step {
 		switch p := rng.IntN(100); {
 		case i == n*3/4:
 			s.op = "wait" // what passes soon has passed
+		case i%25 == 24:
+			s.op = "fire"
 		case p < 52:
 			s.op, s.at = "publish", rng.IntN(60)
 			s.kind = historyKinds[rng.IntN(len(historyKinds))]
