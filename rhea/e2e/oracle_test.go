@@ -14,46 +14,28 @@ import (
 	"rhea/proto/nostr/nostrtest"
 )
 
-// kept is a relay in a few lines: which of events, sent in order, are accepted
-// and which are stored in the end.
-func kept(events []*nostr.Event) (accepted, stored []*nostr.Event) {
-	head := map[string]*nostr.Event{}
+// kept returns which of events, sent in order, are accepted, and a relay that has
+// them. Protected events are those of their authors when an operator imports them.
+func kept(events []*nostr.Event, imported bool) (accepted []*nostr.Event, in *nostrtest.Relay) {
+	in = &nostrtest.Relay{Private: []nostr.Kind{4, 1059, 21059}}
 	for _, e := range events {
-		if e.Kind == 22242 {
-			continue
+		var keys []nostr.PubKey
+		if imported {
+			keys = []nostr.PubKey{e.PubKey}
 		}
-		if e.Kind.IsEphemeral() {
+		if in.Event(e, keys, time.Now().Unix()).Accepted {
 			accepted = append(accepted, e)
-			continue
 		}
-		if !e.Kind.IsReplaceable() && !e.Kind.IsAddressable() {
-			accepted = append(accepted, e)
-			stored = append(stored, e)
-			continue
-		}
-		d := ""
-		if e.Kind.IsAddressable() {
-			for _, tag := range e.Tags {
-				if tag[0] == "d" {
-					if len(tag) > 1 {
-						d = tag[1]
-					}
-					break
-				}
-			}
-		}
-		key := fmt.Sprintf("%v:%v:%s", e.PubKey, e.Kind, d)
-		old := head[key]
-		if old != nil && (old.CreatedAt > e.CreatedAt || old.CreatedAt == e.CreatedAt && bytes.Compare(old.ID[:], e.ID[:]) < 0) {
-			continue
-		}
-		accepted = append(accepted, e)
-		head[key] = e
 	}
-	for _, e := range head {
-		stored = append(stored, e)
+	return accepted, in
+}
+
+// raws returns filters as the oracle takes them.
+func raws(group []string) (list [][]byte) {
+	for _, f := range group {
+		list = append(list, []byte(f))
 	}
-	return accepted, stored
+	return list
 }
 
 // groups returns n random groups of filters made of the events' own values.
@@ -85,7 +67,7 @@ func TestRealEventsStored(t *testing.T) {
 			seed := rand.Uint64()
 			t.Log("seed", seed)
 			events := nostrtest.Events(t)
-			_, stored := kept(events)
+			_, stored := kept(events, true)
 			all := groups(seed, events, 1000)
 			r := start(t, mode, "", nil)
 			out, errs, err := r.rhea(bytes.NewReader(bytes.Join(nostrtest.Lines(t), []byte("\n"))), "import")
@@ -108,8 +90,9 @@ func TestRealEventsLive(t *testing.T) {
 			seed := rand.Uint64()
 			t.Log("seed", seed)
 			events := nostrtest.Events(t)
-			accepted, _ := kept(events)
-			all := groups(seed, events, 1000)
+			accepted, in := kept(events, false)
+			all := slices.DeleteFunc(groups(seed, events, 1000), func(group []string) bool { return in.Refuses(nil, raws(group)...) != "" })
+			public := slices.DeleteFunc(slices.Clone(accepted), func(e *nostr.Event) bool { return !in.Visible(e, nil, time.Now().Unix()) })
 			// A hundred subscriptions of one client can match one event: that client
 			// is no slow one only because it is allowed a large buffer.
 			r := start(t, mode, "", nil, "RHEA_GATEWAY_MAX_OUTBOUND=1GiB")
@@ -117,7 +100,7 @@ func TestRealEventsLive(t *testing.T) {
 			publishInOrder(t, dial(t, r.url), events, accepted)
 			received := 0
 			for i, s := range live {
-				checkLive(t, s, all[i], accepted)
+				checkLive(t, s, all[i], public)
 				received += len(s.all())
 			}
 			t.Logf("%d subscriptions received %d events", len(live), received)
@@ -211,33 +194,54 @@ func checkLive(t *testing.T, s liveSub, group []string, accepted []*nostr.Event)
 	}
 }
 
-func checkStored(t *testing.T, r *relay, all [][]string, stored []*nostr.Event) {
+func checkStored(t *testing.T, r *relay, all [][]string, in *nostrtest.Relay) {
 	t.Helper()
 	c := dial(t, r.url)
-	lim := limits.Default()
-	found := 0
+	found, refused := 0, 0
 	for i, group := range all {
-		filters := parse(t, group)
-		for k := range filters {
-			if filters[k].Limit == nostr.NoLimit {
-				filters[k].Limit = lim.DefaultLimit
-			}
-			filters[k].Limit = min(filters[k].Limit, lim.MaxLimit)
-		}
-		want := idsOf(nostrtest.Oracle(stored, filters))
 		got, err := c.query(fmt.Sprint("q", i), group...)
+		if why := in.Refuses(nil, raws(group)...); why != "" {
+			refused++
+			if err == nil || !strings.HasPrefix(err.Error(), "CLOSED "+why) {
+				t.Errorf("%v: %v, want CLOSED %s", group, err, why)
+			}
+			continue
+		}
 		if err != nil {
 			t.Fatalf("%v: %v", group, err)
 		}
+		want := idsOf(in.Query(nil, time.Now().Unix(), limited(t, in, group)...))
 		found += len(got)
 		if !slices.Equal(got, want) {
 			t.Errorf("%v: got %d events, want %d\n got %v\nwant %v", group, len(got), len(want), head(got), head(want))
 		}
 	}
-	t.Logf("%d queries returned %d events", len(all), found)
+	t.Logf("%d queries returned %d events, %d were refused", len(all), found, refused)
 	if found < len(all) {
 		t.Errorf("the queries found next to nothing: %d", found)
 	}
+}
+
+// limited gives filters the relay's limits. One that is the relay's own takes in all
+// matches of the second in which it ends, up to twice as many (NIP-67).
+func limited(t *testing.T, in *nostrtest.Relay, group []string) (list [][]byte) {
+	lim := limits.Default()
+	for _, f := range parse(t, group) {
+		n := f.Limit
+		if n == nostr.NoLimit {
+			n = lim.DefaultLimit
+		}
+		if n = min(n, lim.MaxLimit); n != f.Limit {
+			f.Limit = 2 * n
+			found := in.Query(nil, time.Now().Unix(), f.AppendJSON(nil))
+			for n < len(found) && found[n].CreatedAt == found[n-1].CreatedAt {
+				n++
+			}
+		}
+		f.Limit = n
+		list = append(list, f.AppendJSON(nil))
+	}
+	return list
 }
 
 func idsOf(events []*nostr.Event) []nostr.EventID {

@@ -1,6 +1,7 @@
 package nostrtest
 
 import (
+	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,6 +44,8 @@ func (r *Relay) Event(e *nostr.Event, keys []nostr.PubKey, now int64) Answer {
 		return Answer{false, "auth-required"}
 	case hasTag(e, "-") && !slices.Contains(keys, e.PubKey):
 		return Answer{false, "restricted"}
+	case (e.Kind == 6 || e.Kind == 16) && embedsProtected(e.Content):
+		return Answer{false, "blocked"}
 	case e.Kind == 62 && len(values(e, "relay")) == 0:
 		return Answer{false, "invalid"}
 	case r.find(e.ID) >= 0:
@@ -228,6 +231,14 @@ func values(e *nostr.Event, name string) (list []string) {
 		}
 	}
 	return list
+}
+
+// embedsProtected is NIP-70 on reposts.
+func embedsProtected(content string) bool {
+	var fields map[string]json.RawMessage
+	var tags [][]string
+	return json.Unmarshal([]byte(content), &fields) == nil && json.Unmarshal(fields["tags"], &tags) == nil &&
+		slices.ContainsFunc(tags, func(tag []string) bool { return len(tag) > 0 && tag[0] == "-" })
 }
 
 // expired is NIP-40.
