@@ -37,7 +37,7 @@ func newBench(t testing.TB, cfg Config, store *fakeStore) *bench {
 	b := &bench{t: t, clock: time.Now(), store: store}
 	limits := nostr.FilterLimits{MaxFilters: 10, MaxValues: 100}
 	b.core = newCore(cfg, limits, policyOfTests(), newSpace(t).ShardOf, 2, newMetrics(stage.NewMetrics("negentropy")))
-	s := &scan{filters: []byte(`{}`), limit: nostr.NoLimit, set: newTree()}
+	s := &scan{filters: []byte(`{}`), limit: nostr.NoLimit, expires: true, set: newTree()}
 	for !s.done {
 		if err := s.add(store.scan(s.request())); err != nil {
 			t.Fatal(err)
@@ -253,6 +253,31 @@ func TestMemory(t *testing.T) {
 	}
 }
 
+// A session keeps nothing that is not counted as its memory: not the lists of its
+// filter, and not what expires of a set that stays as it is.
+func TestSessionsKeepNoMore(t *testing.T) {
+	store := newFakeStore(seed(t))
+	store.commit(nostr.AppendHeader(nil, &nostr.Event{
+		ID: randomItem(store.rng, 1).ID, Kind: 1, Tags: []nostr.Tag{{"expiration", "99999999999"}},
+	}))
+	b := newBench(t, DefaultConfig(), store)
+	for i, filter := range []string{
+		`{"kinds":[1],"#t":["a","b"]}`, `{"authors":["` + someKeys[0].String() + `"],"limit":0}`, `{"kinds":[1],"since":2,"until":1}`,
+	} {
+		b.say(openMsg(conn(1), uint64(i), filter, ask))
+		f := b.sessions[key{own, uint64(i)}].filter
+		if len(f.IDs)+len(f.Authors)+len(f.Kinds)+len(f.Tags) > 0 {
+			t.Errorf("%s: %v is kept", filter, f)
+		}
+	}
+	b.held = true
+	b.say(openMsg(conn(1), 9, `{"kinds":[1]}`, ask))
+	s := b.sessions[key{own, 9}].scan
+	if err := s.add(store.scan(s.request())); err != nil || s.found != 1 || len(s.expiring) > 0 {
+		t.Errorf("%d found, %d expirations kept, %v", s.found, len(s.expiring), err)
+	}
+}
+
 // Sessions wait for the tree, but not for ever.
 func TestWaitForTree(t *testing.T) {
 	b := newBench(t, DefaultConfig(), newFakeStore(seed(t)))
@@ -303,7 +328,7 @@ func TestScanOfNonsense(t *testing.T) {
 		{Ids: make([]byte, 39), Done: true}, {Ids: make([]byte, 40)}, {Done: true, Expiring: make([]byte, 12)},
 		{Done: true, Ids: make([]byte, 40), Expiring: make([]byte, 11)}, {Done: true, Ids: append([]byte{255}, make([]byte, 39)...)},
 	} {
-		s := &scan{limit: nostr.NoLimit, set: newTree()}
+		s := &scan{limit: nostr.NoLimit, expires: true, set: newTree()}
 		if s.add(r) != errNonsense {
 			t.Errorf("%d is taken", i)
 		}

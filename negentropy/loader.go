@@ -39,7 +39,7 @@ func (l *loader) run(ctx context.Context) error {
 	}
 	for ctx.Err() == nil {
 		store := l.store()
-		s := &scan{filters: []byte(`{}`), limit: nostr.NoLimit, set: newTree()}
+		s := &scan{filters: []byte(`{}`), limit: nostr.NoLimit, expires: true, set: newTree()}
 		began := time.Now()
 		err := errors.New("there is no writer")
 		if store != 0 {

@@ -40,7 +40,7 @@ func (c *core) judge(s *session, filter []byte) string {
 	if err != nil {
 		return nostr.Invalid.Text(err.Error())
 	}
-	s.filter = f
+	s.filter = withoutLists(f)
 	access := c.policy.Access(s.keys)
 	prefix, why := access.Judge([]nostr.Filter{f})
 	switch {
@@ -65,12 +65,13 @@ const nothing = `{"ids":[]}`
 // the filter says is a range of time, otherwise a scan. A session waits while the
 // mirror is being loaded.
 func (c *core) plan(s *session) {
-	f := &s.filter
+	f := s.filter
+	s.filter = withoutLists(f)
 	switch {
 	case f.Impossible() || f.Limit == 0:
 		s.set = newTree()
 		c.become(s, answering)
-	case !isRange(f):
+	case !isRange(&f):
 		c.read(s, f.AppendJSON(nil), newTree())
 	case c.mirror.state == loading:
 		s.next = 0
@@ -82,6 +83,12 @@ func (c *core) plan(s *session) {
 	default:
 		c.read(s, f.AppendJSON(nil), newTree())
 	}
+}
+
+// withoutLists is what a session keeps of its filter: the lists are the scan's, and
+// may take more memory than the events that they find.
+func withoutLists(f nostr.Filter) nostr.Filter {
+	return nostr.Filter{Since: f.Since, HasSince: f.HasSince, Until: f.Until, HasUntil: f.HasUntil, Limit: f.Limit}
 }
 
 // isRange reports whether a filter asks for everything in a range of time.
@@ -115,10 +122,7 @@ func (c *core) mirrored(s *session) {
 // private returns the filters of the private events that a session's keys may be
 // sent, nil if there can be none.
 func (c *core) private(s *session) []byte {
-	f := nostr.Filter{
-		Since: s.filter.Since, HasSince: s.filter.HasSince,
-		Until: s.filter.Until, HasUntil: s.filter.HasUntil, Limit: nostr.NoLimit,
-	}
+	f := s.filter
 	for _, k := range c.policy.PrivateKinds {
 		if !k.IsEphemeral() {
 			f.Kinds = append(f.Kinds, k)

@@ -20,12 +20,12 @@ const itemBytes = 8 + 32
 type scan struct {
 	filters []byte // as they stand in a Scan
 	keys    [][]byte
-	limit   int // nostr.NoLimit or how many of the newest are wanted
+	limit   int  // nostr.NoLimit or how many of the newest are wanted
+	expires bool // whether it matters which events expire
 
 	set      *tree
 	found    int      // events read so far
-	expiring []expiry // those of them that expire
-	scratch  []item   // of a reply
+	expiring []expiry // those of them that expire, if it matters
 	cursor   []byte
 	asOf     uint64 // of the first slice
 	done     bool
@@ -50,36 +50,36 @@ func (s *scan) add(r *relaypb.ScanReply) error {
 	if len(r.Ids)%itemBytes != 0 || len(r.Expiring)%expiryBytes != 0 || !r.Done && len(r.Cursor) == 0 {
 		return errNonsense
 	}
-	s.scratch = s.scratch[:0]
+	items := make([]item, 0, len(r.Ids)/itemBytes)
 	for at := 0; at < len(r.Ids); at += itemBytes {
 		x := item{CreatedAt: int64(binary.BigEndian.Uint64(r.Ids[at:])), ID: nostr.EventID(r.Ids[at+8:])}
 		if x.CreatedAt < 0 {
 			return errNonsense
 		}
-		s.scratch = append(s.scratch, x)
+		items = append(items, x)
 	}
 	for at := 0; at < len(r.Expiring); at += expiryBytes {
 		i := binary.BigEndian.Uint32(r.Expiring[at:])
-		if int64(i) >= int64(len(s.scratch)) {
+		if int64(i) >= int64(len(items)) {
 			return errNonsense
 		}
-		s.expiring = append(s.expiring, expiry{int64(binary.BigEndian.Uint64(r.Expiring[at+4:])), s.scratch[i]})
+		if s.expires {
+			s.expiring = append(s.expiring, expiry{int64(binary.BigEndian.Uint64(r.Expiring[at+4:])), items[i]})
+		}
 	}
-	if left := s.limit - s.found; s.limit != nostr.NoLimit && len(s.scratch) >= left {
-		s.scratch = s.scratch[:left] // they come newest first
+	if left := s.limit - s.found; s.limit != nostr.NoLimit && len(items) >= left {
+		items = items[:left] // they come newest first
 		r.Done = true
 	}
-	s.found += len(s.scratch)
+	s.found += len(items)
 	// From the last to the first, which fills the leaves of the tree.
-	slices.SortFunc(s.scratch, func(a, b item) int { return b.Compare(a) })
-	for _, x := range s.scratch {
+	slices.SortFunc(items, func(a, b item) int { return b.Compare(a) })
+	for _, x := range items {
 		s.set.insert(x)
 	}
 	if s.asOf == 0 {
 		s.asOf = r.AsOf
 	}
-	if s.cursor, s.done = r.Cursor, r.Done; s.done {
-		s.scratch = nil
-	}
+	s.cursor, s.done = r.Cursor, r.Done
 	return nil
 }

@@ -16,7 +16,7 @@ type session struct {
 	conn   subject.ConnID
 	num    uint64
 	shard  subject.Shard
-	filter nostr.Filter
+	filter nostr.Filter // from plan on without its lists
 	keys   []nostr.PubKey
 
 	scan   *scan          // while the set is being read

@@ -13,7 +13,7 @@
 //
 // # Bounds
 //
-// A message of n bytes costs at most n/4 searches in the set, one search for
+// A message of n bytes costs at most n/3 searches in the set, one search for
 // each range, and sums and ids of ranges that never overlap. An answer is never
 // longer than the limit it is given; nothing is allocated for a count that the
 // message does not hold the items of.
