@@ -14,8 +14,11 @@ func goingAway() string { return nostr.Failed.Text("the relay is going away; try
 // Drain has the core refuse whatever clients still ask for. What they end, they end.
 func (c *core) Drain() { c.draining = true }
 
-// settled says whether every EVENT, AUTH, COUNT and stored query has its answer.
-func (c *core) settled() bool { return len(c.events)+len(c.counts)+c.queries == 0 }
+// settled says whether every EVENT, AUTH, COUNT, stored query and message of a
+// session has its answer.
+func (c *core) settled() bool {
+	return len(c.events)+len(c.counts)+c.queries+len(c.waitingSessions()) == 0
+}
 
 // Farewell refuses what is unanswered, and closes every connection with 1001.
 func (c *core) Farewell() {
@@ -37,6 +40,9 @@ func (c *core) Farewell() {
 	}
 	for _, s := range c.sorted(func(s *sub) bool { return s.query != nil }) {
 		c.closeSub(s, goingAway())
+	}
+	for _, s := range c.waitingSessions() {
+		c.failSession(s, goingAway())
 	}
 	for _, cn := range c.conns {
 		cn.close(ws.StatusGoingAway, "the relay is going away")

@@ -107,7 +107,7 @@ func (c *core) checkEvent(num uint64) {
 // verdict makes an OK of an answer to an EVENT or AUTH.
 func (c *core) verdict(v *relaypb.Verdict) {
 	e := c.events[v.Num]
-	if e == nil {
+	if e == nil || e.decided() {
 		c.metrics.late.Inc()
 		return
 	}
@@ -123,7 +123,7 @@ func (c *core) verdict(v *relaypb.Verdict) {
 	if len(v.Id) == len(nostr.EventID{}) {
 		id = nostr.EventID(v.Id).String()
 	}
-	if v.Outcome == relaypb.Outcome_EPHEMERAL && c.policy.Mute && !e.auth && !e.decided() {
+	if v.Outcome == relaypb.Outcome_EPHEMERAL && c.policy.Mute && !e.auth {
 		c.awaitWord(v.Num, e, id, text)
 		return
 	}

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"encoding/hex"
 	"fmt"
 	"math"
@@ -154,6 +155,18 @@ func (c *core) moveSessions(changed []bool) {
 			c.failSession(s, nostr.Closed.Text("the session was lost; start over"))
 		}
 	}
+}
+
+// waitingSessions returns the sessions whose client waits for an answer, in order.
+func (c *core) waitingSessions() []*session {
+	var list []*session
+	for _, s := range c.sessions {
+		if s.waiting {
+			list = append(list, s)
+		}
+	}
+	slices.SortFunc(list, func(a, b *session) int { return cmp.Compare(a.num, b.num) })
+	return list
 }
 
 // failSession ends a session and tells the client why.

@@ -21,15 +21,15 @@ type socket struct {
 
 	heard atomic.Int64 // tick of the last bytes from the client
 	share share        // of the windows; theirs
+	toll  atomic.Int32 // bytes that each message takes of the windows beside its own: keys
 
 	mu      sync.Mutex
 	state   socketState
-	writing bool         // a writer goroutine is alive
-	notify  bool         // the core waits for the buffer to drain
-	toll    atomic.Int32 // bytes that each message takes of the windows beside its own: keys
-	flight  int          // bytes that the writer is writing
-	buf     []byte       // frames that wait for it
-	pong    []byte       // the answer to the last ping, owed
+	writing bool   // a writer goroutine is alive
+	notify  bool   // the core waits for the buffer to drain
+	flight  int    // bytes that the writer is writing
+	buf     []byte // frames that wait for it
+	pong    []byte // the answer to the last ping, owed
 }
 
 type socketState uint8
