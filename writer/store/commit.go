@@ -87,7 +87,7 @@ func (s *Store) Commit(incoming []Incoming) (*Commit, error) {
 func (s *Store) apply() (*Commit, error) {
 	w, p := &s.w, &s.w.pending
 	c := &Commit{s: s, number: s.committed + 1, head: w.head}
-	if p.batch.Empty() {
+	if p.batch.Empty() && !p.begun {
 		s.committed++
 		return c, p.batch.Close()
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"strconv"
 
@@ -9,7 +10,9 @@ import (
 )
 
 // delete carries out a deletion request (NIP-09), as far as its author may ask for
-// it, and stores it. What is not stored now is refused when it comes later.
+// it, and stores it. What is not stored now is refused when it comes later. Where
+// that makes more than one piece of the batch, what goes with a piece has its entry
+// there.
 func (w *writer) delete(in *Incoming) (Verdict, error) {
 	var gone []removed
 	for name, value := range in.Header.Tags() {
@@ -27,6 +30,16 @@ func (w *writer) delete(in *Incoming) (Verdict, error) {
 		if r.seq != 0 {
 			gone = append(gone, r)
 		}
+		if !w.large() {
+			continue
+		}
+		if err := w.appendRemovals(gone); err != nil {
+			return Verdict{}, err
+		}
+		if err := w.relieve(); err != nil {
+			return Verdict{}, err
+		}
+		gone = nil
 	}
 	_, err := w.add(in, gone)
 	return verdictNew, err
@@ -44,9 +57,8 @@ func (w *writer) deleteID(target nostr.TagValue, request nostr.Header) (removed,
 	if err != nil {
 		return removed{}, err
 	}
-	var v logValue
 	if p.seq != 0 {
-		if v, err = w.value(p.seq); err != nil || !mayDelete(signer, v.header) {
+		if may, err := w.mayDelete(signer, id, p); err != nil || !may {
 			return removed{}, err
 		}
 	}
@@ -54,7 +66,33 @@ func (w *writer) deleteID(target nostr.TagValue, request nostr.Header) (removed,
 	if err != nil || p.seq == 0 {
 		return removed{}, err
 	}
-	return w.removeValue(p.seq, v)
+	return w.remove(p.seq)
+}
+
+// mayDelete is the function of that name for the event stored at p. It reads no
+// events but asks the indexes, because one request can name thousands of others'
+// events, or one of them thousands of times, and each may be large.
+func (w *writer) mayDelete(signer nostr.PubKey, id nostr.EventID, p place) (bool, error) {
+	if v, ok := w.pending.values[p.seq]; ok {
+		return mayDelete(signer, v.header), nil
+	}
+	s := suffix{invert(p.createdAt), binary.BigEndian.Uint64(id[:8]), p.seq}
+	own, err := w.indexed(appendAuthor(nil, signer), s)
+	switch {
+	case err != nil:
+		return false, err
+	case own:
+		for _, kind := range []nostr.Kind{kindDeletion, kindVanish} {
+			if is, err := w.indexed(appendKind(nil, kind), s); err != nil || is {
+				return false, err
+			}
+		}
+		return true, nil
+	}
+	if is, err := w.indexed(appendKind(nil, kindGiftWrap), s); err != nil || !is {
+		return false, err
+	}
+	return w.indexed(appendTag(nil, 'p', nostr.PackedTagValue(signer)), s)
 }
 
 // mayDelete reports whether a deletion request of signer that names the id of h has

@@ -26,8 +26,12 @@
 // names, goes in the commit of that. A request to vanish (NIP-62) may cover any
 // number of events: its commit only says so, under w, and every view from then on
 // hides what it covers. Sweep removes that, and what has expired (NIP-40), in steps
-// of some 500 events, each a Commit. A crash between steps leaves the key under w,
-// and the steps go on after it.
+// of some 500 events, fewer where they are large, each a Commit. A crash between steps
+// leaves the key under w, and the steps go on after it.
+//
+// Few events can remove very many index keys. A Commit that grows large goes to Pebble
+// in pieces, and its fsync, its View and its entries come with the last. A crash may
+// leave the first: whole events, and of a deletion request some of what it removes.
 //
 // What has been deleted or has vanished leaves a tombstone, with which every event
 // that arrives is compared:

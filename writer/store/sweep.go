@@ -16,8 +16,12 @@ import (
 )
 
 // maxLooks bounds how many index keys one step of Sweep looks at, beyond those
-// of what it removes.
-const maxLooks = 2000
+// of what it removes, and maxRead how many bytes of events it reads, and with them
+// the index keys that it deletes: a large event may have 20,000.
+const (
+	maxLooks = 2000
+	maxRead  = 1 << 20
+)
 
 // Vanishing reports whether a request to vanish is still being carried out, so
 // that Sweep has work. It belongs to the goroutine that calls Commit.
@@ -85,9 +89,12 @@ type step struct {
 	w     *writer
 	gone  []removed
 	looks int
+	read  int // bytes of events
 }
 
-func (s *step) spent() bool { return len(s.gone) >= s.w.sweeper.most || s.looks >= maxLooks }
+func (s *step) spent() bool {
+	return len(s.gone) >= s.w.sweeper.most || s.looks >= maxLooks || s.read >= maxRead
+}
 
 func (w *writer) sweep(now int64) (more bool, err error) {
 	w.begin(false)
@@ -128,7 +135,7 @@ func (s *step) vanish(on *walk) error {
 // ownEvents removes the author's events, but not the requests to vanish: they are
 // why the rest is gone.
 func (s *step) ownEvents(on *walk) (done bool, err error) {
-	prefix := appendAuthor(nil, on.author)
+	prefix, kept := appendAuthor(nil, on.author), appendAuthorKind(nil, spaceAuthorKind, on.author, kindVanish)
 	it, err := s.w.s.db.NewIter(&pebble.IterOptions{
 		LowerBound: on.at.appendTo(slices.Clone(prefix)),
 		UpperBound: suffix{math.MaxUint64, math.MaxUint64, math.MaxUint64}.appendTo(slices.Clone(prefix)),
@@ -143,14 +150,12 @@ func (s *step) ownEvents(on *walk) (done bool, err error) {
 			return false, nil
 		}
 		s.looks++
-		v, err := s.w.value(on.at.seq)
-		if err != nil {
+		if stays, err := s.w.indexed(kept, on.at); err != nil {
 			return false, err
-		}
-		if len(v.header) > 0 && v.header.Kind() == kindVanish {
+		} else if stays {
 			continue
 		}
-		if err := s.remove(on.at.seq, v); err != nil {
+		if err := s.remove(on.at.seq); err != nil {
 			return false, err
 		}
 	}
@@ -189,9 +194,7 @@ func (s *step) giftWraps(on *walk) (done bool, err error) {
 		if on.at != wrap {
 			continue
 		}
-		if v, err := s.w.value(wrap.seq); err != nil {
-			return false, err
-		} else if err := s.remove(wrap.seq, v); err != nil {
+		if err := s.remove(wrap.seq); err != nil {
 			return false, err
 		}
 		on.at.seq++
@@ -220,9 +223,7 @@ func (s *step) expire(now int64) (err error) {
 		}
 		seq := subject.Seq(binary.BigEndian.Uint64(it.Key()[1+8:]))
 		s.looks++
-		if v, err := s.w.value(seq); err != nil {
-			return err
-		} else if err := s.remove(seq, v); err != nil {
+		if err := s.remove(seq); err != nil {
 			return err
 		}
 	}
@@ -234,10 +235,15 @@ func (s *step) expire(now int64) (err error) {
 }
 
 // remove removes an event that no other way of this step has led to before.
-func (s *step) remove(seq subject.Seq, v logValue) error {
-	if len(v.header) == 0 {
+func (s *step) remove(seq subject.Seq) error {
+	if _, twice := s.w.pending.values[seq]; twice {
 		return nil
 	}
+	v, err := s.w.value(seq)
+	if err != nil {
+		return err
+	}
+	s.read += len(v.header) + len(v.json)
 	r, err := s.w.removeValue(seq, v)
 	s.gone = append(s.gone, r)
 	return err

@@ -23,13 +23,15 @@ type writer struct {
 	sweeper    sweeper
 	buf        []byte
 	pending    pending
+	piece      int // maxPiece but in tests
 }
 
 // pending is what the batch in work has done so far.
 type pending struct {
-	full    bool // the disk is: nothing may be added to the batch
-	cloned  bool // writer.vanishing is this batch's own
-	batch   *pebble.Batch
+	full    bool          // the disk is: nothing may be added to the batch
+	cloned  bool          // writer.vanishing is this batch's own
+	begun   bool          // Pebble has a piece of it
+	batch   *pebble.Batch // the rest
 	entries []*relaypb.Entry
 	ids     map[nostr.EventID]place // added, or with Seq 0 removed
 	heads   map[string]head         // set
@@ -37,7 +39,7 @@ type pending struct {
 }
 
 func (w *writer) open(s *Store) error {
-	w.s, w.sweeper = s, sweeper{most: maxRemovals}
+	w.s, w.sweeper, w.piece = s, sweeper{most: maxRemovals}, maxPiece
 	b, err := s.get(metaState, 24)
 	if err != nil {
 		return fmt.Errorf("state: %w", err)
@@ -76,11 +78,37 @@ func (w *writer) decideAll(incoming []Incoming, full bool) (verdicts []Verdict, 
 	w.begin(full)
 	verdicts = make([]Verdict, len(incoming))
 	for i := range incoming {
-		if verdicts[i], err = w.decide(&incoming[i]); err != nil {
+		if verdicts[i], err = w.decide(&incoming[i]); err == nil && w.large() {
+			err = w.relieve()
+		}
+		if err != nil {
 			return nil, errors.Join(err, w.pending.batch.Close())
 		}
 	}
 	return verdicts, nil
+}
+
+// maxPiece is the size from which on a batch goes to Pebble in pieces. A small event
+// may replace, and a deletion request may name thousands of, events of 20,000 index
+// keys each: their removal in one piece would take gigabytes of memory.
+const maxPiece = 8 << 20
+
+func (w *writer) large() bool { return w.pending.batch.Len() >= w.piece }
+
+// relieve hands Pebble what the batch holds so far, for the fsync of its last piece
+// to make durable too. A crash before that can leave the first pieces of a commit
+// that nobody has been told of: each is a store in order.
+func (w *writer) relieve() error {
+	p := &w.pending
+	if err := w.setState(); err != nil {
+		return err
+	}
+	if err := w.s.db.Apply(p.batch, pebble.NoSync); err != nil {
+		return err
+	}
+	applied := p.batch
+	p.begun, p.batch = true, w.s.db.NewBatch()
+	return applied.Close()
 }
 
 func (w *writer) setState() error {
@@ -251,6 +279,19 @@ func (w *writer) place(id nostr.EventID) (place, error) {
 		return p, nil
 	}
 	return placeOf(w.s.db, id)
+}
+
+// indexed reports whether an index has an entry under a prefix. Those of the batch in
+// work may be missing.
+func (w *writer) indexed(prefix []byte, s suffix) (bool, error) {
+	_, closer, err := w.s.db.Get(s.appendTo(prefix))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, closer.Close()
 }
 
 // headOf returns the stored version of an address, Seq 0 if there is none.
