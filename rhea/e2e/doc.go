@@ -6,6 +6,11 @@
 // client that sees every frame. The scenarios are one file each, and run over
 // every kind of relay that makes sense for them.
 //
+// The protocol is shown in three ways: testdata/nips has a transcript for each rule
+// (transcript_test.go plays them; docs/nips.md lists them), random histories are
+// compared with the oracle of a whole relay (history_test.go), and clients of other
+// projects do what they do (gonostr_test.go, negentropy_test.go, nostrtools_test.go).
+//
 // RHEA_E2E_ROUNDS raises the number of rounds of the fault tests (make e2e),
 // RHEA_E2E_BUILD gives flags to the build of the binaries (make race: -race), and
 // RHEA_E2E_NPM allows what needs a package registry. Every random choice comes

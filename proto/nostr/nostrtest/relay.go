@@ -68,13 +68,14 @@ func (r *Relay) Event(e *nostr.Event, keys []nostr.PubKey, now int64) Answer {
 		}
 	}
 	r.stored = append(r.stored, e)
-	if e.Kind == 5 {
+	switch {
+	case e.Kind == 5:
 		r.deletions = append(r.deletions, e)
-	}
-	if e.Kind == 62 && slices.ContainsFunc(values(e, "relay"), func(u string) bool { return u == "ALL_RELAYS" || slices.Contains(r.URLs, u) }) {
+		r.stored = slices.DeleteFunc(r.stored, func(old *nostr.Event) bool { return deletes(e, old) })
+	case e.Kind == 62 && slices.ContainsFunc(values(e, "relay"), func(u string) bool { return u == "ALL_RELAYS" || slices.Contains(r.URLs, u) }):
 		r.vanishes = append(r.vanishes, e)
+		r.stored = slices.DeleteFunc(r.stored, func(old *nostr.Event) bool { return vanishes(e, old) })
 	}
-	r.stored = slices.DeleteFunc(r.stored, r.forbidden)
 	return Answer{true, ""}
 }
 
