@@ -1,0 +1,271 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"rhea/proto/nostr"
+	"rhea/proto/subject"
+)
+
+// kill -9 of one stage at a time while several connections do all of the protocol at
+// once: every question gets its one answer, nobody is sent, live or stored, counted or
+// told the id of what is for others, what was removed stays away from the OK on, and in
+// the end exactly that is there of which there was an OK. No client but the gateway's
+// loses anything but its negentropy sessions.
+func TestKillStagesProtocol(t *testing.T) {
+	const atOnce = 3 // rounds on one relay: the ledger is gone through at every answer
+	for left := rounds(2); left > 0; left -= atOnce {
+		seed := rand.Uint64()
+		t.Log("seed", seed)
+		rng := rand.New(rand.NewPCG(seed, 0))
+		r := start(t, "up", "", nil, besieged...)
+		_, roster := onlooker(t, r.busURL())
+		s := lay(t, r, seed)
+		s.until(10)
+		for range min(left, atOnce) {
+			for _, i := range rng.Perm(len(behindGateway)) {
+				st := behindGateway[i]
+				victim := members(t, roster, st, 1)[0]
+				time.Sleep(time.Duration(rng.Int64N(int64(200 * time.Millisecond))))
+				s.note("kill %s", st)
+				if err := syscall.Kill(int(victim.Pid), syscall.SIGKILL); err != nil {
+					t.Fatal(err)
+				}
+				awaitGone(t, roster, subject.Instance(victim.Instance))
+				s.until(5)
+			}
+		}
+		s.lift()
+		checkStore(t, r)
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+// The same in one process, undisturbed: nothing is answered with an error.
+func TestSoloProtocol(t *testing.T) {
+	seed := rand.Uint64()
+	t.Log("seed", seed)
+	r := start(t, "solo", "", nil, besieged...)
+	s := lay(t, r, seed)
+	s.until(200)
+	s.lift()
+	s.undisturbed()
+	checkStore(t, r)
+}
+
+// One more process of each stage that is sharded joins, takes its shards and leaves
+// again: nothing is answered with an error but negentropy sessions of the shards that
+// moved.
+func TestScaleProtocol(t *testing.T) {
+	seed := rand.Uint64()
+	t.Log("seed", seed)
+	r := start(t, "up", "", nil, besieged...)
+	b, roster := onlooker(t, r.busURL())
+	s := lay(t, r, seed)
+	s.until(5)
+	sharded := []subject.Stage{subject.Reqworker, subject.Monitor, subject.Negentropy, subject.Ingester}
+	for range rounds(1) {
+		var seconds []*exec.Cmd
+		for _, st := range sharded {
+			seconds = append(seconds, join(t, r, st))
+		}
+		for _, st := range sharded {
+			awaitOwners(t, roster, b, st, 2)
+		}
+		s.note("two of each")
+		s.until(10)
+		for i, cmd := range seconds {
+			cmd.Process.Signal(syscall.SIGTERM)
+			if err := cmd.Wait(); err != nil {
+				t.Errorf("the second %s ended with %v", sharded[i], err)
+			}
+			awaitOwners(t, roster, b, sharded[i], 1)
+		}
+		s.note("one of each")
+		s.until(10)
+	}
+	s.lift()
+	s.undisturbed("closed")
+	checkStore(t, r)
+}
+
+var (
+	behindGateway = []subject.Stage{subject.Ingester, subject.Reqworker, subject.Monitor, subject.Negentropy, subject.Writer}
+	// Short messages make negentropy sessions of several turns.
+	besieged = append([]string{"RHEA_NEGENTROPY_FRAME_BYTES=4096"}, big...)
+)
+
+// siege is a relay on which players do all that the protocol offers.
+type siege struct {
+	t         *testing.T
+	url       string
+	ledger    *ledger
+	begun     time.Time
+	players   []*player
+	cancel    context.CancelFunc
+	wg        sync.WaitGroup
+	clock     atomic.Int64 // of created_at, in thirds of a second
+	isQuiet   atomic.Bool
+	lingering atomic.Int64 // hidden events in the last sets
+
+	mu      sync.Mutex
+	answers map[string]map[string]int // by question, by prefix
+	bad     int
+	keys    []nostr.PubKey // of all players, those that vanish among them
+	secrets uint64
+}
+
+// lay begins with four players that authenticate and two that are strangers.
+func lay(t *testing.T, r *relay, seed uint64) *siege {
+	t.Helper()
+	s := &siege{t: t, url: r.url, ledger: newLedger(), begun: time.Now(), answers: map[string]map[string]int{}, secrets: 1000}
+	s.clock.Store(3 * 1_700_000_000)
+	ctx, cancel := context.WithCancel(t.Context())
+	s.cancel = cancel
+	for i := range 6 {
+		s.players = append(s.players, enter(s, i, seed))
+	}
+	for _, p := range s.players {
+		p.listen()
+	}
+	for _, p := range s.players {
+		for i, play := range []func(*rand.Rand){p.act, p.ask, p.sync} {
+			rng := rand.New(rand.NewPCG(seed, uint64(10*p.n+i+1)))
+			s.wg.Go(func() {
+				for ctx.Err() == nil {
+					play(rng)
+					sleep(ctx, time.Duration(rng.Int64N(int64(60*time.Millisecond))))
+				}
+			})
+		}
+	}
+	return s
+}
+
+// lift ends the load, and checks what the relay owes when the dust has settled.
+func (s *siege) lift() {
+	s.t.Helper()
+	s.cancel()
+	s.wg.Wait()
+	s.note("the load has ended")
+	for _, p := range s.players {
+		p.settled()
+	}
+	for late := time.Now().Add(patience); ; {
+		s.lingering.Store(0)
+		s.isQuiet.Store(true)
+		for _, p := range s.players {
+			p.lookAround()
+		}
+		if s.lingering.Load() == 0 {
+			break
+		}
+		if time.Now().After(late) {
+			s.t.Errorf("what has vanished is still in the sets of negentropy")
+			break
+		}
+	}
+	for _, p := range s.players {
+		p.hangUp()
+	}
+	s.report()
+}
+
+func (s *siege) report() {
+	var fates [3]int
+	doubtful := 0
+	l := s.ledger
+	now := l.begin()
+	l.end(&now)
+	for _, x := range l.all {
+		fates[l.fate(x, now)]++
+		if x.doubtful {
+			doubtful++
+		}
+	}
+	s.t.Logf("%v: %d events: %d there, %d gone, %d unknown, %d were answered error:", time.Since(s.begun).Round(time.Second), len(l.all), fates[present], fates[absent], fates[open], doubtful)
+	for _, q := range slices.Sorted(maps.Keys(s.answers)) {
+		s.t.Logf("%s: %v", q, s.answers[q])
+	}
+	if s.bad > 0 {
+		s.t.Errorf("%d complaints", s.bad)
+	}
+}
+
+// undisturbed checks that no answer was an error; refusals of other prefixes are
+// judged when they come, save those of negentropy.
+func (s *siege) undisturbed(allowed ...string) {
+	for q, by := range s.answers {
+		for prefix, n := range by {
+			if (prefix == "error" || prefix == "closed") && !(q == "NEG" && slices.Contains(allowed, prefix)) {
+				s.t.Errorf("%s: %d answers %s:", q, n, prefix)
+			}
+		}
+	}
+}
+
+// until waits until each question was answered well n more times.
+func (s *siege) until(n int) {
+	s.t.Helper()
+	questions := []string{"OK", "REQ", "COUNT", "NEG"}
+	sum := func() (low map[string]int) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		low = map[string]int{}
+		for _, q := range questions {
+			low[q] = s.answers[q][""]
+		}
+		return low
+	}
+	before, late := sum(), time.After(patience)
+	for {
+		now := sum()
+		if !slices.ContainsFunc(questions, func(q string) bool { return now[q] < before[q]+n }) {
+			return
+		}
+		select {
+		case <-late:
+			s.t.Errorf("before %v, now %v", before, now)
+			s.t.FailNow()
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// count notes an answer, by what its text begins with.
+func (s *siege) count(question, text string) {
+	prefix, _, _ := strings.Cut(text, ":")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.answers[question] == nil {
+		s.answers[question] = map[string]int{}
+	}
+	s.answers[question][prefix]++
+}
+
+func (s *siege) note(format string, args ...any) {
+	span := s.ledger.begin()
+	s.t.Logf("%5d ms, tick %d: %s", time.Since(s.begun).Milliseconds(), span.from, fmt.Sprintf(format, args...))
+}
+
+// complain reports what the relay has done wrong, the first times in full.
+func (s *siege) complain(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.bad++; s.bad <= 20 {
+		s.t.Errorf("%5d ms: %s", time.Since(s.begun).Milliseconds(), fmt.Sprintf(format, args...))
+	}
+}

@@ -1,0 +1,507 @@
+package e2e
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"rhea/proto/negentropy"
+	"rhea/proto/nostr"
+	"rhea/proto/nostr/nostrtest"
+)
+
+// talker is a connection on which several goroutines ask at once, and which holds the
+// relay to one answer for each question and to nothing that this reader may not see.
+type talker struct {
+	*actor
+	s        *siege
+	wmu      sync.Mutex
+	leaving  atomic.Bool
+	greeted  chan struct{} // closed when there is a challenge
+	over     chan struct{}
+	mu       sync.Mutex
+	oks      map[string][]chan ok
+	asked    map[string]*inquiry
+	who      reader
+	inquired int
+}
+
+// inquiry is a REQ, a COUNT or a negentropy session, and what came of it.
+type inquiry struct {
+	id      string
+	filters []string
+	verbs   []string // which answer it
+	frames  chan []json.RawMessage
+	who     reader
+	isLive  bool
+
+	// Guarded by the talker's lock.
+	span    span
+	events  []nostr.EventID
+	seen    map[nostr.EventID]bool
+	answers int
+	eose    int // events before it, -1 while it has not come
+}
+
+func talk(s *siege) *talker {
+	s.t.Helper()
+	a, err := newActor(s.url)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	c := &talker{actor: a, s: s, greeted: make(chan struct{}), over: make(chan struct{}), oks: map[string][]chan ok{}, asked: map[string]*inquiry{}}
+	go c.listen()
+	select {
+	case <-c.greeted:
+	case <-time.After(patience):
+		s.t.Fatal("no challenge")
+	}
+	return c
+}
+
+func (c *talker) hangUp() {
+	c.leaving.Store(true)
+	c.actor.close()
+	<-c.over
+}
+
+func (c *talker) say(format string, args ...any) {
+	c.wmu.Lock()
+	defer c.wmu.Unlock()
+	c.conn.SetWriteDeadline(time.Now().Add(patience))
+	if err := c.actor.send(fmt.Sprintf(format, args...)); err != nil {
+		c.s.complain("a frame cannot be sent: %v", err)
+	}
+	c.conn.SetWriteDeadline(time.Time{})
+}
+
+func (c *talker) listen() {
+	defer close(c.over)
+	for text := range c.frames {
+		var parts []json.RawMessage
+		if json.Unmarshal([]byte(text), &parts) != nil || len(parts) < 2 {
+			if !c.leaving.Load() {
+				c.s.complain("the connection: %s", text)
+			}
+			continue
+		}
+		c.hear(text, parts)
+	}
+}
+
+// hear puts a frame where it belongs.
+func (c *talker) hear(text string, parts []json.RawMessage) {
+	var verb, id string
+	json.Unmarshal(parts[0], &verb)
+	json.Unmarshal(parts[1], &id)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	q := c.asked[id]
+	switch {
+	case verb == "AUTH":
+		if c.challenge == "" {
+			close(c.greeted)
+		}
+		c.challenge = id
+	case verb == "OK" && len(parts) == 4 && len(c.oks[id]) > 0:
+		var why string
+		json.Unmarshal(parts[3], &why)
+		c.oks[id][0] <- ok{string(parts[2]) == "true", why}
+		c.oks[id] = c.oks[id][1:]
+	case verb == "EVENT" && q != nil && len(parts) == 3:
+		c.deliver(q, parts[2])
+	case q != nil && slices.Contains(q.verbs, verb):
+		if q.answers++; q.answers > 1 && !strings.HasPrefix(verb, "NEG-") {
+			c.s.complain("%s %s: another answer: %s", q.id, q.filters, text)
+			return
+		}
+		if verb == "EOSE" {
+			q.eose = len(q.events)
+		}
+		select {
+		case q.frames <- parts:
+		default:
+			c.s.complain("%s: more answers than questions: %s", q.id, text)
+		}
+	default:
+		c.s.complain("nobody asked for %.300s", text)
+	}
+}
+
+// deliver judges an event that a subscription is sent.
+func (c *talker) deliver(q *inquiry, raw []byte) {
+	var e struct{ ID nostrID }
+	json.Unmarshal(raw, &e)
+	x := c.s.ledger.get(nostr.EventID(e.ID))
+	if x == nil {
+		c.s.complain("%s was sent what nobody sent: %s", q.id, raw)
+		return
+	}
+	if q.seen[x.ID] {
+		c.s.complain("%s %s was sent %s (kind %d) twice, the second time as event %d, EOSE after %d", q.id, q.filters, x.ID, x.Kind, len(q.events), q.eose)
+	}
+	q.seen[x.ID] = true
+	q.events = append(q.events, x.ID)
+	if !x.visible(c.who.maybe) {
+		c.s.complain("%s %s: a stranger was sent a private event (EOSE after %d of %d): %s", q.id, q.filters, q.eose, len(q.events), raw)
+	}
+	l := c.s.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := q.span
+	s.to = l.tick + 1
+	gone := l.fate(x, s) == absent
+	if x.Kind.IsEphemeral() {
+		gone = q.eose < 0 || x.accepted > 0 && x.accepted < s.from || l.removed(x, s) != nil
+	}
+	if gone {
+		c.s.complain("%s %s was sent what was gone or never there before it was asked (EOSE after %d of %d, removed by %v): %s",
+			q.id, q.filters, q.eose, len(q.events), l.removed(x, s), raw)
+	}
+}
+
+// nostrID reads an id in JSON.
+type nostrID nostr.EventID
+
+func (id *nostrID) UnmarshalJSON(b []byte) error {
+	v, err := nostr.ParseEventID(strings.Trim(string(b), `"`))
+	*id = nostrID(v)
+	return err
+}
+
+func (c *talker) reader() reader {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return reader{slices.Clone(c.who.sure), slices.Clone(c.who.maybe)}
+}
+
+// okOf sends a frame that is answered by an OK.
+func (c *talker) okOf(verb string, e *nostr.Event) <-chan ok {
+	w := make(chan ok, 1)
+	c.mu.Lock()
+	c.oks[e.ID.String()] = append(c.oks[e.ID.String()], w)
+	c.mu.Unlock()
+	c.say(`["%s",%s]`, verb, e.AppendJSON(nil))
+	return w
+}
+
+// publish sends events, all of them before it waits for the first OK, and says which
+// were accepted.
+func (c *talker) publish(events ...*entry) (accepted []bool) {
+	l, who := c.s.ledger, c.reader()
+	spans, answers, were := make([]span, len(events)), make([]<-chan ok, len(events)), make([]bool, len(events))
+	for i, x := range events {
+		spans[i] = l.begin()
+		l.mu.Lock()
+		were[i] = x.accepted > 0
+		l.mu.Unlock()
+		l.sending(x)
+		answers[i] = c.okOf("EVENT", x.Event)
+	}
+	for i, x := range events {
+		o, came := c.await(answers[i])
+		if !came {
+			c.s.complain("no OK for %s", x.AppendJSON(nil))
+		}
+		l.answered(x, o)
+		l.end(&spans[i])
+		if why := l.judge(x, spans[i], who, were[i], o); came && why != "" {
+			c.s.complain("OK %v %q: %s; stored before: %v; %s", o.accepted, o.text, why, were[i], x.AppendJSON(nil))
+		}
+		c.s.count("OK", o.text)
+		accepted = append(accepted, o.accepted)
+	}
+	return accepted
+}
+
+func (c *talker) await(w <-chan ok) (ok, bool) {
+	select {
+	case o := <-w:
+		return o, true
+	case <-c.over:
+	case <-time.After(patience):
+	}
+	return ok{false, "error: nothing came"}, false
+}
+
+// authenticate proves a key, or, if it lies, tries to with another relay's challenge.
+func (c *talker) authenticate(secret [32]byte, lie bool) bool {
+	c.mu.Lock()
+	challenge := c.challenge
+	c.mu.Unlock()
+	if lie {
+		challenge = "another relay's"
+	}
+	e := &nostr.Event{Kind: 22242, CreatedAt: time.Now().Unix(), Tags: []nostr.Tag{{"relay", c.s.url}, {"challenge", challenge}}}
+	if err := nostrtest.Sign(e, secret); err != nil {
+		panic(err)
+	}
+	if !lie {
+		c.mu.Lock()
+		c.who.maybe = append(c.who.maybe, e.PubKey)
+		c.mu.Unlock()
+	}
+	o, came := c.await(c.okOf("AUTH", e))
+	failed := strings.HasPrefix(o.text, "error:")
+	if !came || !failed && o.accepted == lie {
+		c.s.complain("AUTH, a lie: %v: OK %v %q (%v)", lie, o.accepted, o.text, came)
+	}
+	if o.accepted {
+		c.mu.Lock()
+		c.who.sure = append(c.who.sure, e.PubKey)
+		c.mu.Unlock()
+	}
+	c.s.count("AUTH", o.text)
+	return o.accepted
+}
+
+// ask begins a REQ, COUNT or NEG-OPEN.
+func (c *talker) ask(verb, rest string, live bool, filters ...string) *inquiry {
+	q := &inquiry{filters: filters, who: c.reader(), isLive: live, frames: make(chan []json.RawMessage, 4), seen: map[nostr.EventID]bool{}, eose: -1, span: c.s.ledger.begin()}
+	q.verbs = map[string][]string{"REQ": {"EOSE", "CLOSED"}, "COUNT": {"COUNT", "CLOSED"}, "NEG-OPEN": {"NEG-MSG", "NEG-ERR"}}[verb]
+	c.mu.Lock()
+	c.inquired++
+	q.id = fmt.Sprint(strings.ToLower(verb), c.inquired)
+	c.asked[q.id] = q
+	c.mu.Unlock()
+	c.say(`["%s","%s",%s%s]`, verb, q.id, strings.Join(filters, ","), rest)
+	return q
+}
+
+// answer waits for the next frame that answers q; it is nil after a refusal.
+func (c *talker) answer(q *inquiry, verb string) []json.RawMessage {
+	select {
+	case parts := <-q.frames:
+		var got, why string
+		json.Unmarshal(parts[0], &got)
+		most := refusal(c.reader().maybe, q.filters)
+		if got != "CLOSED" && got != "NEG-ERR" {
+			if most != "" {
+				c.s.complain("%s %s is answered; want it refused: %s", q.id, q.filters, most)
+			}
+			return parts
+		}
+		json.Unmarshal(parts[2], &why)
+		c.s.count(verb, why)
+		prefix, _, _ := strings.Cut(why, ":")
+		if prefix != "error" && prefix != most && prefix != refusal(q.who.sure, q.filters) && (prefix != "closed" || verb != "NEG") {
+			c.s.complain("%s %s is refused: %s", q.id, q.filters, why)
+		}
+	case <-c.over:
+	case <-time.After(patience):
+		c.s.complain("%s %s is not answered", q.id, q.filters)
+	}
+	return nil
+}
+
+// refusal is the prefix with which filters are refused to one with these keys.
+func refusal(keys []nostr.PubKey, filters []string) string {
+	relay := nostrtest.Relay{Private: []nostr.Kind{4, 1059, 21059}}
+	var texts [][]byte
+	for _, f := range filters {
+		texts = append(texts, []byte(f))
+	}
+	return relay.Refuses(keys, texts...)
+}
+
+// query is a REQ that is closed after EOSE; limit is added to its filter, if there is
+// one, when it is above 0.
+func (c *talker) query(limit int, filters ...string) (found int) {
+	who, asked := c.reader(), filters
+	if limit > 0 {
+		asked = []string{strings.TrimSuffix(filters[0], "}") + fmt.Sprintf(`,"limit":%d}`, limit)}
+		asked[0] = strings.Replace(asked[0], "{,", "{", 1)
+	}
+	q := c.ask("REQ", "", false, asked...)
+	parts := c.answer(q, "REQ")
+	if parts == nil {
+		return 0
+	}
+	c.s.ledger.end(&q.span)
+	c.say(`["CLOSE","%s"]`, q.id)
+	c.s.count("REQ", "")
+	c.mu.Lock()
+	got := slices.Clone(q.events[:q.eose])
+	c.mu.Unlock()
+	hint := ""
+	if len(parts) > 2 {
+		hint = strings.Trim(string(parts[2]), `[]"`)
+	}
+	if limit == 0 && hint == "more" {
+		c.s.complain("%s %s: there is more, it says, after %d events", q.id, asked, len(got))
+	}
+	must, may := c.s.ledger.stored(q.span, c.asWas(who), filters...)
+	if limit > 0 && len(got) > limit {
+		c.s.complain("%s %s has %d events", q.id, asked, len(got))
+	}
+	if limit > 0 && len(got) == limit && hint != "finish" {
+		last := c.s.ledger.get(got[limit-1])
+		must = slices.DeleteFunc(must, func(e *nostr.Event) bool { return newer(last.Event, e) })
+	}
+	c.compare(q, got, must, may, true)
+	return len(got)
+}
+
+// asWas is a reader that was who when it asked; keys may have been added since.
+func (c *talker) asWas(who reader) reader { return reader{who.sure, c.reader().maybe} }
+
+func newer(a, b *nostr.Event) bool {
+	if a.CreatedAt != b.CreatedAt {
+		return a.CreatedAt > b.CreatedAt
+	}
+	return a.ID.Compare(b.ID) < 0
+}
+
+// compare demands that got has all of must and nothing beyond may.
+func (c *talker) compare(q *inquiry, got []nostr.EventID, must, may []*nostr.Event, ordered bool) {
+	allowed, there := map[nostr.EventID]*nostr.Event{}, map[nostr.EventID]bool{}
+	for _, e := range may {
+		allowed[e.ID] = e
+	}
+	var last *nostr.Event
+	for _, id := range got {
+		there[id] = true
+		e := allowed[id]
+		if e == nil {
+			c.s.complain("%s %s at %+v: %s should not be there", q.id, q.filters, q.span, c.s.ledger.describe(id))
+			continue
+		}
+		if ordered && last != nil && !newer(last, e) {
+			c.s.complain("%s %s: %s is out of order", q.id, q.filters, id)
+		}
+		last = e
+	}
+	for _, e := range must {
+		if !there[e.ID] {
+			c.s.complain("%s %s at %+v, %d events: %s is missing", q.id, q.filters, q.span, len(got), c.s.ledger.describe(e.ID))
+		}
+	}
+}
+
+// tally is a COUNT.
+func (c *talker) tally(filters ...string) {
+	who := c.reader()
+	q := c.ask("COUNT", "", false, filters...)
+	parts := c.answer(q, "COUNT")
+	if parts == nil {
+		return
+	}
+	c.s.ledger.end(&q.span)
+	c.s.count("COUNT", "")
+	var got struct {
+		Count *int
+		HLL   string
+	}
+	if err := json.Unmarshal(parts[2], &got); err != nil || got.Count == nil {
+		c.s.complain("%s: %s", q.id, parts)
+		return
+	}
+	must, may := c.s.ledger.stored(q.span, c.asWas(who), filters...)
+	if *got.Count < len(must) || *got.Count > len(may) {
+		c.s.complain("%s %s at %+v: %d are counted, want %d to %d", q.id, filters, q.span, *got.Count, len(must), len(may))
+	}
+	parsed, err := nostr.ParseFilters([]byte(filters[0]), nostr.FilterLimits{})
+	offset := 0
+	if err == nil && len(filters) == 1 {
+		offset = parsed[0].HLLOffset()
+	}
+	registers, err := hex.DecodeString(got.HLL)
+	if err != nil || offset == 0 && got.HLL != "" || offset != 0 && len(registers) != 256 {
+		c.s.complain("%s %s: hll %q", q.id, filters, got.HLL)
+		return
+	}
+	var low, high nostr.Registers
+	for _, e := range must {
+		low.Add(e.PubKey, offset)
+	}
+	for _, e := range may {
+		high.Add(e.PubKey, offset)
+	}
+	for i, r := range registers {
+		if r < low[i] || r > high[i] {
+			c.s.complain("%s %s at %+v: hll register %d is %d, want %d to %d", q.id, filters, q.span, i, r, low[i], high[i])
+			return
+		}
+	}
+}
+
+// negotiate is a whole negentropy session of a client that has some of the events, and
+// says whether it came to its end. Between turns it waits for a while.
+func (c *talker) negotiate(size int, while time.Duration, filter string, has func(i int) bool) bool {
+	l, who := c.s.ledger, c.reader()
+	before := l.begin()
+	l.end(&before)
+	_, known := l.stored(before, who, filter)
+	var mine []negentropy.Item
+	for i, e := range known {
+		if has(i) {
+			mine = append(mine, negentropy.Item{CreatedAt: e.CreatedAt, ID: e.ID})
+		}
+	}
+	slices.SortFunc(mine, negentropy.Item.Compare)
+	n := negentropy.NewClient(negentropy.NewSlice(mine), size)
+	q := c.ask("NEG-OPEN", fmt.Sprintf(`,"%x"`, n.Open()), false, filter)
+	done := false
+	for turn := 0; !done; turn++ {
+		parts := c.answer(q, "NEG")
+		if parts == nil {
+			return false
+		}
+		if turn == 0 {
+			l.end(&q.span)
+		}
+		var text string
+		json.Unmarshal(parts[2], &text)
+		msg, err := hex.DecodeString(text)
+		var next []byte
+		if err == nil {
+			next, done, err = n.Next(nil, msg)
+		}
+		if err != nil {
+			c.s.complain("%s %s, turn %d: %v", q.id, filter, turn, err)
+			return false
+		}
+		if !done {
+			c.s.count("NEG-MSG", "")
+			<-time.After(while)
+			c.say(`["NEG-MSG","%s","%x"]`, q.id, next)
+		}
+	}
+	c.say(`["NEG-CLOSE","%s"]`, q.id)
+	c.s.count("NEG", "")
+	c.settle(q, who, filter, mine, n)
+	return true
+}
+
+// settle checks the set that a session has shown.
+func (c *talker) settle(q *inquiry, who reader, filter string, mine []negentropy.Item, n *negentropy.Client) {
+	set := map[nostr.EventID]bool{}
+	for _, i := range mine {
+		set[i.ID] = true
+	}
+	for _, id := range n.Have {
+		delete(set, id)
+	}
+	for _, id := range n.Need {
+		set[id] = true
+	}
+	must, may := c.s.ledger.stored(q.span, c.asWas(who), filter)
+	var got []nostr.EventID
+	hidden := map[nostr.EventID]bool{}
+	if filter == "{}" {
+		hidden = c.s.ledger.hidden(q.span, c.asWas(who))
+	}
+	for id := range set {
+		if !hidden[id] {
+			got = append(got, id)
+		} else if c.s.isQuiet.Load() {
+			c.s.lingering.Add(1)
+		}
+	}
+	c.compare(q, got, must, may, false)
+}
