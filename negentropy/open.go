@@ -40,7 +40,7 @@ func (c *core) judge(s *session, filter []byte) string {
 	if err != nil {
 		return nostr.Invalid.Text(err.Error())
 	}
-	s.filter = withoutLists(f)
+	s.filter = f
 	access := c.policy.Access(s.keys)
 	prefix, why := access.Judge([]nostr.Filter{f})
 	switch {
