@@ -63,7 +63,7 @@ type sweeper struct {
 
 // walk is how far a request to vanish has been carried out.
 type walk struct {
-	author  nostr.PubKey
+	author  nostr.PubKey // if it is not begun, whose turn was the last
 	begun   bool
 	toWraps bool   // the author's own events are done, gift wraps are next
 	at      suffix // where it goes on
@@ -76,10 +76,11 @@ func (s *sweeper) expires(h nostr.Header) {
 	}
 }
 
-// restart makes the walk for an author begin anew, if it is the one in hand.
+// restart makes the walk for an author begin anew, if it is the one in hand, but when
+// the others have had their turn: who asks again and again must not keep them waiting.
 func (s *sweeper) restart(author nostr.PubKey) {
 	if s.walk.author == author {
-		s.walk = walk{}
+		s.walk = walk{author: author}
 	}
 }
 
@@ -114,7 +115,7 @@ func (w *writer) sweep(now int64) (more bool, err error) {
 // vanish goes on with the request in hand, or with the next.
 func (s *step) vanish(on *walk) error {
 	if !on.begun {
-		author, until := s.w.vanishing.first()
+		author, until := s.w.vanishing.after(on.author)
 		*on = walk{author: author, begun: true, at: suffix{inv: invert(until)}}
 	}
 	if !on.toWraps {
@@ -128,7 +129,7 @@ func (s *step) vanish(on *walk) error {
 	}
 	key := appendVanish(nil, spaceVanishing, on.author)
 	delete(s.w.ownVanishing(), on.author)
-	*on = walk{}
+	*on = walk{author: on.author}
 	return s.w.pending.batch.Delete(key, nil)
 }
 

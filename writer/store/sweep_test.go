@@ -149,6 +149,33 @@ func TestStepsAreBounded(t *testing.T) {
 	}
 }
 
+// Who asks to vanish again and again does not keep others waiting.
+func TestVanishingTakesTurns(t *testing.T) {
+	s := openMem(t, Options{})
+	load(t, s, many(1, kindVanish, 4000)) // these stay, and all are looked at each time
+	load(t, s, many(9, 1, 10))
+	victim := made(200, kindVanish, 5000, "")
+	victim.PubKey = nostr.PubKey{9}
+	commit(t, s, incomingOf(victim))
+	for i := range 20 {
+		again := made(201, kindVanish, int64(10_000+i), "")
+		again.ID[1] = byte(i)
+		commit(t, s, incomingOf(again))
+		c, _, err := s.Sweep(time.Unix(0, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c != nil {
+			if _, _, err := c.Wait(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, waits := s.w.vanishing[victim.PubKey]; waits {
+		t.Error("still waiting for its turn")
+	}
+}
+
 // While the disk is full, what would need it is not begun: removing takes room
 // before it makes any.
 func TestSweepOnAFullDisk(t *testing.T) {

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -47,11 +46,13 @@ func (v vanishing) reaches(pk nostr.PubKey, h nostr.Header) bool {
 	return ok && h.CreatedAt() <= until
 }
 
-// first returns the author with the lowest key; there must be one.
-func (v vanishing) first() (author nostr.PubKey, until int64) {
+// after returns the author with the next higher key, or the lowest if there is none;
+// the list must not be empty.
+func (v vanishing) after(last nostr.PubKey) (author nostr.PubKey, until int64) {
 	found := false
 	for pk, at := range v {
-		if !found || bytes.Compare(pk[:], author[:]) < 0 {
+		later := pk.Compare(last) > 0
+		if was := author.Compare(last) > 0; !found || later && !was || later == was && pk.Compare(author) < 0 {
 			author, until, found = pk, at, true
 		}
 	}
