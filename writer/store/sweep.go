@@ -56,8 +56,9 @@ func (s *Store) Sweep(now time.Time) (c *Commit, more bool, err error) {
 // sweeper is what Sweep remembers from step to step, so that no step wades through
 // what those before it have removed. A store that is opened begins anew.
 type sweeper struct {
-	most    int   // how many events one step removes; maxRemovals but in tests
-	expired int64 // no event that expires earlier is stored
+	most    int         // how many events one step removes; maxRemovals but in tests
+	expired int64       // no event that expires earlier is stored,
+	seq     subject.Seq // and none before this one that expires then
 	walk    walk
 }
 
@@ -72,7 +73,7 @@ type walk struct {
 // expires takes note of an event that is stored.
 func (s *sweeper) expires(h nostr.Header) {
 	if at := h.Expiration(); at != 0 && at < s.expired {
-		s.expired = at
+		s.expired, s.seq = at, 0
 	}
 }
 
@@ -210,7 +211,7 @@ func (s *step) expire(now int64) (err error) {
 		return nil
 	}
 	o := within(spaceExpiration)
-	o.LowerBound = appendExpirationKey(nil, sw.expired, 0)
+	o.LowerBound = appendExpirationKey(nil, sw.expired, sw.seq)
 	o.UpperBound = appendExpirationKey(nil, now, math.MaxUint64)
 	it, err := s.w.s.db.NewIter(o)
 	if err != nil {
@@ -218,20 +219,19 @@ func (s *step) expire(now int64) (err error) {
 	}
 	defer func() { err = errors.Join(err, it.Close()) }()
 	for ok := it.First(); ok; ok = it.Next() {
-		sw.expired = int64(binary.BigEndian.Uint64(it.Key()[1:]))
+		sw.expired, sw.seq = int64(binary.BigEndian.Uint64(it.Key()[1:])), subject.Seq(binary.BigEndian.Uint64(it.Key()[1+8:]))
 		if s.spent() {
 			return nil
 		}
-		seq := subject.Seq(binary.BigEndian.Uint64(it.Key()[1+8:]))
 		s.looks++
-		if err := s.remove(seq); err != nil {
+		if err := s.remove(sw.seq); err != nil {
 			return err
 		}
 	}
 	if err := it.Error(); err != nil {
 		return err
 	}
-	sw.expired = now + 1
+	sw.expired, sw.seq = now+1, 0
 	return nil
 }
 

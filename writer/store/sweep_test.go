@@ -10,6 +10,7 @@ import (
 
 	"rhea/proto/nostr"
 	"rhea/proto/relaypb"
+	"rhea/proto/subject"
 )
 
 // sweepUp takes all steps and returns what they remove.
@@ -173,6 +174,31 @@ func TestVanishingTakesTurns(t *testing.T) {
 	}
 	if _, waits := s.w.vanishing[victim.PubKey]; waits {
 		t.Error("still waiting for its turn")
+	}
+}
+
+// Thousands of events can expire in one second: a step goes on behind what those before
+// it have removed, and still finds what has come since.
+func TestManyExpireAtOnce(t *testing.T) {
+	s := openMem(t, Options{})
+	s.w.sweeper.most = 10
+	load(t, s, many(1, 1, 25, nostr.Tag{"expiration", "5"}))
+	for _, want := range []subject.Seq{11, 21} {
+		if c, _, err := s.Sweep(time.Unix(10, 0)); err != nil {
+			t.Fatal(err)
+		} else if _, _, err := c.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		if s.w.sweeper.expired != 5 || s.w.sweeper.seq != want {
+			t.Errorf("goes on at %d of second %d, want %d of second 5", s.w.sweeper.seq, s.w.sweeper.expired, want)
+		}
+	}
+	commit(t, s, incomingOf(made(1, 1, 9, "", nostr.Tag{"expiration", "4"})), incomingOf(made(2, 1, 9, "", nostr.Tag{"expiration", "5"})))
+	if n := len(sweepUp(t, s, time.Unix(10, 0))); n != 5+2 {
+		t.Errorf("%d removed at last", n)
+	}
+	if rep := checked(t, s); rep.Events != 0 {
+		t.Errorf("%+v", rep)
 	}
 }
 
