@@ -292,6 +292,20 @@ func TestWaitForTree(t *testing.T) {
 	b.want(b.run(), "3.0 61")
 }
 
+// A session that waits for the tree to come as far as one store does not wait for
+// the tree of another to do so.
+func TestWaitForAnotherStore(t *testing.T) {
+	store := newFakeStore(seed(t))
+	b := newBench(t, DefaultConfig(), store)
+	store.commit(nostr.AppendHeader(nil, &nostr.Event{ID: randomItem(store.rng, 1).ID, Kind: 1}))
+	b.want(b.say(openMsg(conn(1), 1, `{}`, ask)), "")
+	b.store = newFakeStore(store.rng)
+	b.news(b.clock, news{})
+	b.want(b.run(), "")
+	b.news(b.clock, news{tree: newTree(), entries: &relaypb.Entries{From: 1, Next: 1}})
+	b.want(b.run(), "1.0 61")
+}
+
 // Whatever comes, each NegOpen and each NegMsg of a turn that has not been has one
 // answer, and nothing is left of what has ended.
 func FuzzInbox(f *testing.F) {

@@ -89,12 +89,12 @@ func (c *core) dropIf(cond func(*session) bool) {
 func (c *core) news(now time.Time, n news) {
 	c.now = now
 	c.mirror.take(n, now.Unix())
-	if c.mirror.state == loading || c.count[forTree] == 0 {
+	if c.count[forTree] == 0 {
 		return
 	}
 	for _, s := range c.sessions {
 		if s.state == forTree {
-			c.plan(s)
+			c.plan(s) // while another store is loaded: forgets how far the one before was
 		}
 	}
 }

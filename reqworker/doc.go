@@ -32,9 +32,9 @@
 // filters that it was given, and the plan what was left out of them.
 //
 // A COUNT (NIP-45) is a query whose slices are sums: it takes its turn like any
-// other, needs no credit, and sends nothing before its end. Sent again under its
-// number while it runs, it goes on; at another worker, or after its answer, it
-// begins anew.
+// other, needs no credit, and sends an empty Part a second, as a sign of life, until
+// its end. Sent again under its number while it runs, it goes on; at another worker,
+// or after its answer, it begins anew.
 //
 // Access is decided twice, by the keys that come with the query. Here, a query that
 // asks for private kinds alone is refused when the reader can be nobody's party
