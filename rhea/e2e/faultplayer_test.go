@@ -97,7 +97,7 @@ func (p *player) act(rng *rand.Rand) {
 	switch n := rng.IntN(100); {
 	case n < 55:
 		var batch []*entry
-		for range 1 + rng.IntN(6) {
+		for range 1 + rng.IntN([]int{4, 8, 20}[rng.IntN(3)]) {
 			batch = append(batch, p.something(rng))
 		}
 		p.publish(batch...)
@@ -105,15 +105,17 @@ func (p *player) act(rng *rand.Rand) {
 		p.remove(rng)
 	case n < 85:
 		p.again(rng)
-	case n < 92:
+	case n < 90:
 		p.vanish(rng)
-	case n < 95:
+	case n < 93:
 		p.authenticate(p.keys[1].secret, true)
 	case p.isStranger:
-	case n < 97 && p.proven < 3:
+	case p.proven < 3:
 		p.prove(p.keys[1])
 	case p.proven < 6:
 		p.prove(p.mortal)
+	default:
+		p.prove(p.keys[0]) // once more
 	}
 }
 
@@ -244,6 +246,51 @@ func (p *player) vanish(rng *rand.Rand) {
 	}
 }
 
+// writeGreatly gives the relay more events of one key than it removes in one step.
+func (s *siege) writeGreatly(r *relay, seed uint64) {
+	s.great = s.newKey(seed)
+	p := &player{talker: &talker{s: s}}
+	var events []*nostr.Event
+	for range 1100 {
+		x := p.event(s.great, 1, fmt.Sprint("one of many ", len(events)))
+		events = append(events, x.Event)
+		s.ledger.sending(x)
+		defer s.ledger.answered(x, ok{true, ""})
+	}
+	r.fill(events)
+}
+
+// vanishGreatly has them vanish.
+func (s *siege) vanishGreatly() {
+	p := s.players[0]
+	s.clock.Add(3)
+	p.publish(p.event(s.great, 62, "", nostr.Tag{"relay", "ALL_RELAYS"}))
+	p.query(0, fmt.Sprintf(`{"authors":["%s"]}`, s.great.public))
+	p.tally(fmt.Sprintf(`{"authors":["%s"]}`, s.great.public))
+}
+
+// passBy is a client that proves who it is, asks much, and leaves without waiting for
+// an answer.
+func (s *siege) passBy(rng *rand.Rand) {
+	p := &player{talker: talk(s), n: 9}
+	p.mortal = s.newKey(rng.Uint64() >> 2)
+	p.keys = []key{p.mortal, p.mortal}
+	if rng.IntN(2) == 0 {
+		p.prove(p.mortal)
+	}
+	for range rng.IntN(10) {
+		x := p.something(rng)
+		s.ledger.sending(x)
+		s.ledger.answered(x, ok{false, "error: nobody waited"})
+		p.okOf("EVENT", x.Event)
+	}
+	p.talker.ask("REQ", "", true, p.filter(rng))
+	p.talker.ask("COUNT", "", false, p.filter(rng))
+	p.talker.ask("NEG-OPEN", `,"6100000200"`, false, p.filter(rng))
+	sleep(s.t.Context(), time.Duration(rng.Int64N(int64(20*time.Millisecond))))
+	p.hangUp()
+}
+
 // filter is something to ask for, without a limit.
 func (p *player) filter(rng *rand.Rand) string {
 	a, b := p.s.anybody(rng), p.s.anybody(rng)
@@ -310,8 +357,11 @@ func (p *player) sync(rng *rand.Rand) {
 	if rng.IntN(2) == 0 {
 		filter = p.filter(rng)
 	}
-	in := 2 + rng.IntN(6)
-	p.negotiate(size, time.Duration(rng.Int64N(int64(20*time.Millisecond))), filter, func(i int) bool { return rng.IntN(in) > 0 })
+	in, while := 2+rng.IntN(40), 20*time.Millisecond
+	if rng.IntN(10) == 0 {
+		while = 500 * time.Millisecond
+	}
+	p.negotiate(size, time.Duration(rng.Int64N(int64(while))), filter, func(i int) bool { return rng.IntN(in) > 0 })
 }
 
 // listen opens the player's first subscriptions, which stay.
@@ -380,7 +430,7 @@ func (p *player) owed(q *inquiry, end span) (missing []string) {
 func (p *player) lookAround() {
 	p.query(0, `{}`)
 	p.tally(`{}`)
-	p.negotiate(0, 0, `{}`, func(i int) bool { return i%3 > 0 })
+	p.negotiate(0, 0, `{}`, func(i int) bool { return i%20 > 0 })
 	for _, f := range []string{`{"#t":["secret"]}`, `{"#t":["topic0","topic1"]}`, `{"kinds":[1,4,5,62,30023,10002]}`, fmt.Sprintf(`{"#p":["%s"]}`, p.keys[0].public)} {
 		p.query(0, f)
 		p.tally(f)

@@ -14,44 +14,71 @@ import (
 	"testing"
 	"time"
 
+	"rhea/proto/bus"
 	"rhea/proto/nostr"
 	"rhea/proto/subject"
 )
 
-// kill -9 of one stage at a time while several connections do all of the protocol at
-// once: every question gets its one answer, nobody is sent, live or stored, counted or
-// told the id of what is for others, what was removed stays away from the OK on, and in
-// the end exactly that is there of which there was an OK. No client but the gateway's
-// loses anything but its negentropy sessions.
+// kill -9 of one process at a time, and of two, while several connections do all of the
+// protocol at once: every question gets its one answer, nobody is sent, live or stored,
+// counted or told the id of what is for others, what was removed stays away from the OK
+// on, and in the end exactly that is there of which there was an OK. No client loses
+// anything but its negentropy sessions.
 func TestKillStagesProtocol(t *testing.T) {
-	const atOnce = 3 // rounds on one relay: the ledger is gone through at every answer
-	for left := rounds(2); left > 0; left -= atOnce {
-		seed := rand.Uint64()
-		t.Log("seed", seed)
-		rng := rand.New(rand.NewPCG(seed, 0))
-		r := start(t, "up", "", nil, besieged...)
-		_, roster := onlooker(t, r.busURL())
-		s := lay(t, r, seed)
-		s.until(10)
-		for range min(left, atOnce) {
-			for _, i := range rng.Perm(len(behindGateway)) {
-				st := behindGateway[i]
-				victim := members(t, roster, st, 1)[0]
-				time.Sleep(time.Duration(rng.Int64N(int64(200 * time.Millisecond))))
-				s.note("kill %s", st)
-				if err := syscall.Kill(int(victim.Pid), syscall.SIGKILL); err != nil {
-					t.Fatal(err)
+	for name, layout := range map[string]struct {
+		each int
+		args []string
+	}{
+		"one of each": {1, nil},
+		"two of each": {2, []string{"--gateways=2", "--ingesters=2", "--reqworkers=2", "--monitors=2"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			const atOnce = 3 // rounds on one relay: the whole ledger is gone through at every answer
+			for left := rounds(1); left > 0 && !t.Failed(); left -= atOnce {
+				seed := rand.Uint64()
+				t.Log("seed", seed)
+				r := start(t, "up", "", layout.args, besieged...)
+				_, roster := onlooker(t, r.busURL())
+				s := lay(t, r, seed)
+				s.until(10)
+				for range min(left, atOnce) {
+					s.storm(roster, layout.each)
 				}
-				awaitGone(t, roster, subject.Instance(victim.Instance))
-				s.until(5)
+				s.lift()
+				checkStore(t, r)
 			}
-		}
-		s.lift()
-		checkStore(t, r)
-		if t.Failed() {
-			return
-		}
+		})
 	}
+}
+
+// storm kills a process of each stage behind the gateways, one after the other, and then
+// two at once. Number is how many processes there are of those that can be several.
+func (s *siege) storm(roster *bus.Roster, number int) {
+	kill := func(st subject.Stage) subject.Instance {
+		n := number
+		if st == subject.Writer || st == subject.Negentropy {
+			n = 1
+		}
+		victim := members(s.t, roster, st, n)[s.rng.IntN(n)]
+		s.note("kill %s", st)
+		if err := syscall.Kill(int(victim.Pid), syscall.SIGKILL); err != nil {
+			s.t.Fatal(err)
+		}
+		return subject.Instance(victim.Instance)
+	}
+	order := s.rng.Perm(len(behindGateway))
+	for _, i := range order {
+		if behindGateway[i] == subject.Writer {
+			s.wg.Go(s.vanishGreatly)
+		}
+		time.Sleep(time.Duration(s.rng.Int64N(int64(100 * time.Millisecond))))
+		awaitGone(s.t, roster, kill(behindGateway[i]))
+		s.until(5)
+	}
+	a, b := kill(behindGateway[order[0]]), kill(behindGateway[order[1]])
+	awaitGone(s.t, roster, a)
+	awaitGone(s.t, roster, b)
+	s.until(5)
 }
 
 // The same in one process, undisturbed: nothing is answered with an error.
@@ -60,7 +87,9 @@ func TestSoloProtocol(t *testing.T) {
 	t.Log("seed", seed)
 	r := start(t, "solo", "", nil, besieged...)
 	s := lay(t, r, seed)
-	s.until(200)
+	s.until(60)
+	s.wg.Go(s.vanishGreatly)
+	s.until(30)
 	s.lift()
 	s.undisturbed()
 	checkStore(t, r)
@@ -114,7 +143,9 @@ type siege struct {
 	url       string
 	ledger    *ledger
 	begun     time.Time
+	rng       *rand.Rand // of the test itself
 	players   []*player
+	great     key // has written more than is removed in one step
 	cancel    context.CancelFunc
 	wg        sync.WaitGroup
 	clock     atomic.Int64 // of created_at, in thirds of a second
@@ -131,10 +162,11 @@ type siege struct {
 // lay begins with four players that authenticate and two that are strangers.
 func lay(t *testing.T, r *relay, seed uint64) *siege {
 	t.Helper()
-	s := &siege{t: t, url: r.url, ledger: newLedger(), begun: time.Now(), answers: map[string]map[string]int{}, secrets: 1000}
+	s := &siege{t: t, url: r.url, ledger: newLedger(), begun: time.Now(), answers: map[string]map[string]int{}, secrets: 1000, rng: rand.New(rand.NewPCG(seed, 0))}
 	s.clock.Store(3 * 1_700_000_000)
 	ctx, cancel := context.WithCancel(t.Context())
 	s.cancel = cancel
+	s.writeGreatly(r, seed)
 	for i := range 6 {
 		s.players = append(s.players, enter(s, i, seed))
 	}
@@ -152,6 +184,13 @@ func lay(t *testing.T, r *relay, seed uint64) *siege {
 			})
 		}
 	}
+	s.wg.Go(func() {
+		rng := rand.New(rand.NewPCG(seed, 1000))
+		for ctx.Err() == nil {
+			s.passBy(rng)
+			sleep(ctx, time.Duration(rng.Int64N(int64(200*time.Millisecond))))
+		}
+	})
 	return s
 }
 
@@ -161,12 +200,12 @@ func (s *siege) lift() {
 	s.cancel()
 	s.wg.Wait()
 	s.note("the load has ended")
+	s.isQuiet.Store(true)
 	for _, p := range s.players {
 		p.settled()
 	}
 	for late := time.Now().Add(patience); ; {
 		s.lingering.Store(0)
-		s.isQuiet.Store(true)
 		for _, p := range s.players {
 			p.lookAround()
 		}
@@ -199,6 +238,11 @@ func (s *siege) report() {
 	s.t.Logf("%v: %d events: %d there, %d gone, %d unknown, %d were answered error:", time.Since(s.begun).Round(time.Second), len(l.all), fates[present], fates[absent], fates[open], doubtful)
 	for _, q := range slices.Sorted(maps.Keys(s.answers)) {
 		s.t.Logf("%s: %v", q, s.answers[q])
+	}
+	for _, sort := range []string{"private", "public"} {
+		if s.answers["EVENT, stored"][sort] == 0 || s.answers["EVENT, live"][sort] == 0 {
+			s.t.Errorf("no %s events came", sort)
+		}
 	}
 	if s.bad > 0 {
 		s.t.Errorf("%d complaints", s.bad)

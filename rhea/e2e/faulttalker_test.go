@@ -116,7 +116,7 @@ func (c *talker) hear(text string, parts []json.RawMessage) {
 	case verb == "EVENT" && q != nil && len(parts) == 3:
 		c.deliver(q, parts[2])
 	case q != nil && slices.Contains(q.verbs, verb):
-		if q.answers++; q.answers > 1 && !strings.HasPrefix(verb, "NEG-") {
+		if q.answers++; q.answers > 1 && !c.leaving.Load() && !strings.HasPrefix(verb, "NEG-") {
 			c.s.complain("%s %s: another answer: %s", q.id, q.filters, text)
 			return
 		}
@@ -146,6 +146,14 @@ func (c *talker) deliver(q *inquiry, raw []byte) {
 		c.s.complain("%s %s was sent %s (kind %d) twice, the second time as event %d, EOSE after %d", q.id, q.filters, x.ID, x.Kind, len(q.events), q.eose)
 	}
 	q.seen[x.ID] = true
+	way, sort := "EVENT, stored", "public"
+	if q.eose >= 0 {
+		way = "EVENT, live"
+	}
+	if x.isPrivate() {
+		sort = "private"
+	}
+	c.s.count(way, sort)
 	q.events = append(q.events, x.ID)
 	if !x.visible(c.who.maybe) {
 		c.s.complain("%s %s: a stranger was sent a private event (EOSE after %d of %d): %s", q.id, q.filters, q.eose, len(q.events), raw)
@@ -241,7 +249,7 @@ func (c *talker) authenticate(secret [32]byte, lie bool) bool {
 	if err := nostrtest.Sign(e, secret); err != nil {
 		panic(err)
 	}
-	if !lie {
+	if !lie && !slices.Contains(c.reader().maybe, e.PubKey) {
 		c.mu.Lock()
 		c.who.maybe = append(c.who.maybe, e.PubKey)
 		c.mu.Unlock()
@@ -251,7 +259,7 @@ func (c *talker) authenticate(secret [32]byte, lie bool) bool {
 	if !came || !failed && o.accepted == lie {
 		c.s.complain("AUTH, a lie: %v: OK %v %q (%v)", lie, o.accepted, o.text, came)
 	}
-	if o.accepted {
+	if o.accepted && !slices.Contains(c.reader().sure, e.PubKey) {
 		c.mu.Lock()
 		c.who.sure = append(c.who.sure, e.PubKey)
 		c.mu.Unlock()
@@ -289,6 +297,9 @@ func (c *talker) answer(q *inquiry, verb string) []json.RawMessage {
 		json.Unmarshal(parts[2], &why)
 		c.s.count(verb, why)
 		prefix, _, _ := strings.Cut(why, ":")
+		if prefix == "error" && c.s.isQuiet.Load() {
+			c.s.complain("%s %s is refused when all is quiet: %s", q.id, q.filters, why)
+		}
 		if prefix != "error" && prefix != most && prefix != refusal(q.who.sure, q.filters) && (prefix != "closed" || verb != "NEG") {
 			c.s.complain("%s %s is refused: %s", q.id, q.filters, why)
 		}
@@ -431,7 +442,7 @@ func (c *talker) tally(filters ...string) {
 }
 
 // negotiate is a whole negentropy session of a client that has some of the events, and
-// says whether it came to its end. Between turns it waits for a while.
+// says whether it came to its end. Between the first turns it waits for a while.
 func (c *talker) negotiate(size int, while time.Duration, filter string, has func(i int) bool) bool {
 	l, who := c.s.ledger, c.reader()
 	before := l.begin()
@@ -468,7 +479,9 @@ func (c *talker) negotiate(size int, while time.Duration, filter string, has fun
 		}
 		if !done {
 			c.s.count("NEG-MSG", "")
-			<-time.After(while)
+			if turn < 2 {
+				<-time.After(while)
+			}
 			c.say(`["NEG-MSG","%s","%x"]`, q.id, next)
 		}
 	}
