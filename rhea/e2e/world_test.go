@@ -415,10 +415,17 @@ func (w *world) negotiate(c *speaker, s step) error {
 	text, filters := w.filters(s)
 	id := fmt.Sprint("n", s.n)
 	before := time.Now().Unix()
-	c.send(fmt.Sprintf(`["NEG-OPEN",%q,%s,"6100000200"]`, id, text))
-	parts, err := c.until("NEG-MSG NEG-ERR", id)
-	if err != nil {
-		return err
+	var parts []json.RawMessage
+	for tries := 0; ; tries++ {
+		c.send(fmt.Sprintf(`["NEG-OPEN",%q,%s,"6100000200"]`, id, text))
+		var err error
+		if parts, err = c.until("NEG-MSG NEG-ERR", id); err != nil {
+			return err
+		}
+		// A session dies with the process that has it, and its client starts over.
+		if w.fire == nil || tries == 5 || !strings.HasPrefix(string(parts[2]), `"closed:`) {
+			break
+		}
 	}
 	if done, err := refused(parts, w.model.Refuses(c.keys, filters...)); done || err != nil {
 		return err
