@@ -176,8 +176,9 @@ func (c *core) message(cn *conn, m frame.Client, err error) (num uint64) {
 	case m.Verb == frame.Req:
 		return c.subscribe(cn, m.Sub, m.Body)
 	case m.Verb == frame.Close:
-		c.unsubscribe(cn, m.Sub)
-		c.endCount(cn, m.Sub)
+		if !c.unsubscribe(cn, m.Sub) { // it is meant for that: the ids of COUNTs are others
+			c.endCount(cn, m.Sub)
+		}
 	case m.Verb == frame.Count:
 		return c.enumerate(cn, m.Sub, m.Body)
 	case m.Verb == frame.NegOpen, m.Verb == frame.NegMsg, m.Verb == frame.NegClose:

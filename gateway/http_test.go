@@ -93,6 +93,7 @@ func TestSupportedNIPs(t *testing.T) {
 		{func(*Config, *policy.Policy) {}, "[1 4 9 11 17 40 42 45 59 62 65 67 70 77]"},
 		{func(_ *Config, p *policy.Policy) { p.MinPoW = 1 }, "[1 4 9 11 13 17 40 42 45 59 62 65 67 70 77]"},
 		{func(_ *Config, p *policy.Policy) { p.KindPoW = policy.Difficulties{1: 8} }, "[1 4 9 11 13 17 40 42 45 59 62 65 67 70 77]"},
+		{func(_ *Config, p *policy.Policy) { p.KindPoW = policy.Difficulties{1: 0} }, "[1 4 9 11 17 40 42 45 59 62 65 67 70 77]"},
 		{func(_ *Config, p *policy.Policy) { p.PrivateKinds = policy.Kinds{1059} }, "[1 9 11 17 40 42 45 59 62 65 67 70 77]"},
 		{func(_ *Config, p *policy.Policy) { p.PrivateKinds = nil }, "[1 9 11 40 42 45 62 65 67 70 77]"},
 		{func(c *Config, _ *policy.Policy) { c.MaxNegotiations = 0 }, "[1 4 9 11 17 40 42 45 59 62 65 67 70]"},

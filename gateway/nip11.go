@@ -83,7 +83,7 @@ func supportedNIPs(c *Config, p *policy.Policy) []int {
 	if access.IsPrivate(kindGiftWrap) {
 		list = append(list, 17, 59)
 	}
-	if p.MinPoW > 0 || len(p.KindPoW) > 0 {
+	if asksForWork(p) {
 		list = append(list, 13)
 	}
 	if c.MaxNegotiations > 0 {
@@ -91,6 +91,16 @@ func supportedNIPs(c *Config, p *policy.Policy) []int {
 	}
 	slices.Sort(list)
 	return list
+}
+
+// asksForWork reports whether events of any kind need some (NIP-13).
+func asksForWork(p *policy.Policy) bool {
+	for _, bits := range p.KindPoW {
+		if bits > 0 {
+			return true
+		}
+	}
+	return p.MinPoW > 0
 }
 
 func (i information) json() ([]byte, error) { return json.MarshalIndent(i, "", "  ") }

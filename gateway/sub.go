@@ -74,14 +74,15 @@ func (c *core) refuseSub(cn *conn, id frame.SubID, why string) {
 	c.sayClosed(cn, id, nostr.Blocked.Text(why))
 }
 
-// unsubscribe ends a subscription in silence; one that does not exist, too.
-func (c *core) unsubscribe(cn *conn, id frame.SubID) {
+// unsubscribe ends a subscription in silence, and says whether there was one.
+func (c *core) unsubscribe(cn *conn, id frame.SubID) bool {
 	for _, s := range cn.subs {
 		if s.id == id {
 			c.drop(s)
-			return
+			return true
 		}
 	}
+	return false
 }
 
 // closeSub ends a subscription and tells the client why.
