@@ -31,7 +31,8 @@ const (
 	scanPause    = 100 * time.Millisecond
 )
 
-// Scan writes the events of a query to w, one a line, and returns how many. When
+// Scan writes the events of a query to w, one a line, and returns how many: all that
+// are stored, private kinds and what has expired and is not removed yet included. When
 // the reader of w is gone, Scan ends without an error.
 //
 // The slices are no snapshot. Newest first, what is committed while Scan reads is
