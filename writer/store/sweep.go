@@ -116,7 +116,10 @@ func (w *writer) sweep(now int64) (more bool, err error) {
 // vanish goes on with the request in hand, or with the next.
 func (s *step) vanish(on *walk) error {
 	if !on.begun {
-		author, until := s.w.vanishing.after(on.author)
+		author, until, err := s.next(on.author)
+		if err != nil {
+			return err
+		}
 		*on = walk{author: author, begun: true, at: suffix{inv: invert(until)}}
 	}
 	if !on.toWraps {
@@ -132,6 +135,27 @@ func (s *step) vanish(on *walk) error {
 	delete(s.w.ownVanishing(), on.author)
 	*on = walk{author: on.author}
 	return s.w.pending.batch.Delete(key, nil)
+}
+
+// next returns the author with the next higher key of those who are still vanishing, or
+// the lowest; there is one. It asks the database, which has them in order: there may
+// be very many.
+func (s *step) next(last nostr.PubKey) (author nostr.PubKey, until int64, err error) {
+	it, err := s.w.s.db.NewIter(within(spaceVanishing))
+	if err != nil {
+		return author, 0, err
+	}
+	defer func() { err = errors.Join(err, it.Close()) }()
+	key := append(appendVanish(nil, spaceVanishing, last), 0)
+	for _, from := range [][]byte{key, key[:1]} {
+		for ok := it.SeekGE(from); ok; ok = it.Next() {
+			author = nostr.PubKey(it.Key()[1:])
+			if until, waits := s.w.vanishing[author]; waits { // else this step is done with it
+				return author, until, nil
+			}
+		}
+	}
+	return author, 0, errors.Join(errors.New("a request to vanish has no key"), it.Error())
 }
 
 // ownEvents removes the author's events, but not the requests to vanish: they are

@@ -46,19 +46,6 @@ func (v vanishing) reaches(pk nostr.PubKey, h nostr.Header) bool {
 	return ok && h.CreatedAt() <= until
 }
 
-// after returns the author with the next higher key, or the lowest if there is none;
-// the list must not be empty.
-func (v vanishing) after(last nostr.PubKey) (author nostr.PubKey, until int64) {
-	found := false
-	for pk, at := range v {
-		later := pk.Compare(last) > 0
-		if was := author.Compare(last) > 0; !found || later && !was || later == was && pk.Compare(author) < 0 {
-			author, until, found = pk, at, true
-		}
-	}
-	return author, until
-}
-
 // readVanishing reads what is still being carried out.
 func readVanishing(from pebble.Reader) (vanishing, error) {
 	it, err := from.NewIter(within(spaceVanishing))
