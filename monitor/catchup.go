@@ -98,13 +98,14 @@ func (c *core) fetched(now time.Time, f *fetch, e *relaypb.Entries) {
 }
 
 // serve delivers commits, ascending, to the watches of a group that want and may
-// see them. It goes through the commits for each watch, not the other way round: after the loss
-// of a monitor the group is large, and its filters then stay in the cache.
+// see them. It goes through the commits for each watch, not the other way round:
+// after the loss of a monitor the group is large, and its filters then stay in the
+// cache.
 func (c *core) serve(group []*watch, commits []commit) {
 	takers := make([][]*watch, len(commits))
 	for _, w := range group {
 		for i := firstBehind(commits, w.after); i < len(commits); i++ {
-			if w.matches(commits[i].header) {
+			if !commits[i].gone() && w.matches(commits[i].header) {
 				takers[i] = append(takers[i], w)
 			}
 		}

@@ -105,6 +105,11 @@ func (c *core) follow(now time.Time, e *relaypb.Entries) {
 		c.window.push(list[i])
 		c.match(&list[i])
 	}
+	for _, entry := range e.Entries {
+		for _, r := range entry.Removed {
+			c.window.forget(subject.Seq(r.Seq))
+		}
+	}
 	c.window.advance(subject.Seq(e.Next))
 }
 
@@ -138,7 +143,7 @@ func (c *core) commits(e *relaypb.Entries) []commit {
 	last := e.From
 	for _, entry := range e.Entries {
 		if len(entry.Header) == 0 {
-			continue // a removal: nothing to tell a client
+			continue // nothing but a removal
 		}
 		h, err := nostr.CheckHeader(entry.Header)
 		if err != nil || entry.Seq < last || entry.Seq >= e.Next {

@@ -56,8 +56,9 @@ func keys(s string) (list [][]byte) {
 }
 
 // entry reads "5 author=a* kind=1 #t=x": an event of Seq 5, whose id is
-// its Seq; "5 removed" is a removal, "5 broken" a header that is none. With asker=2
-// num=7 gateway 2 wants to know who has heard its event 7.
+// its Seq; "5 removed" is a removal of 4, "5 broken" a header that is none. With
+// removes=3 it removes another, and with asker=2 num=7 gateway 2 wants to know who
+// has heard its event 7.
 func entry(t *testing.T, line string) *relaypb.Entry {
 	words := strings.Fields(longhand(line))
 	seq, err := strconv.ParseUint(words[0], 10, 64)
@@ -84,6 +85,10 @@ func entry(t *testing.T, line string) *relaypb.Entry {
 			var k uint64
 			k, err = strconv.ParseUint(value, 10, 16)
 			e.Kind = nostr.Kind(k)
+		case "removes":
+			gone := new(relaypb.Removed)
+			_, err = fmt.Sscan(value, &gone.Seq)
+			made.Removed = append(made.Removed, gone)
 		case "asker":
 			_, err = fmt.Sscan(value, &made.Asker)
 		case "num":

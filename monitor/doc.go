@@ -50,5 +50,7 @@
 // 25 MB a second.
 //
 // The stage refuses to know how keys are authenticated and what a client has seen:
-// the gateway asks, and filters what it passes on. Removals concern nobody here.
+// the gateway asks, and filters what it passes on. Of removals nobody is told; but
+// what has left the store is not served from the window, which may reach back far
+// behind a query whose client was slow.
 package monitor

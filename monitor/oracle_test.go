@@ -24,11 +24,13 @@ func realLog(tb testing.TB, r *rand.Rand) (entries []*relaypb.Entry, events []*n
 	events = nostrtest.Events(tb)
 	lines := nostrtest.Lines(tb)
 	order := r.Perm(len(events))
+	gone := uint64(0)
 	for seq := uint64(1); len(order) > 0; seq++ {
 		switch r.IntN(20) {
 		case 0: // left the store
+			gone = seq
 		case 1:
-			entries = append(entries, &relaypb.Entry{Seq: seq, Removed: []*relaypb.Removed{{Seq: 1}}})
+			entries = append(entries, &relaypb.Entry{Seq: seq, Removed: []*relaypb.Removed{{Seq: gone}}})
 		default:
 			i := order[0]
 			order = order[1:]

@@ -24,6 +24,9 @@ func (c *commit) size() int {
 	return len(c.header) + len(c.json) + len(c.parties)*len(nostr.PubKey{}) + int(unsafe.Sizeof(*c))
 }
 
+// gone says whether the event has left the store since.
+func (c *commit) gone() bool { return len(c.header) == 0 }
+
 // window is the recent part of the log, bounded by bytes and by count. It holds
 // all commits of the Seqs from start up to, not including, next.
 type window struct {
@@ -58,6 +61,16 @@ func (w *window) push(c commit) {
 		n := copy(w.commits, w.commits[w.head:])
 		clear(w.commits[n:])
 		w.commits, w.head = w.commits[:n], 0
+	}
+}
+
+// forget empties a commit whose event has left the store, if the window has it.
+func (w *window) forget(seq subject.Seq) {
+	i := w.head + sort.Search(w.len(), func(i int) bool { return w.commits[w.head+i].seq >= seq })
+	if i < len(w.commits) && w.commits[i].seq == seq {
+		w.bytes -= w.commits[i].size()
+		w.commits[i] = commit{seq: seq}
+		w.bytes += w.commits[i].size()
 	}
 }
 
