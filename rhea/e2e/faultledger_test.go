@@ -316,7 +316,7 @@ func (l *ledger) judge(x *entry, s span, r reader, wasStored bool, o ok) string 
 		}
 	case !o.accepted:
 		return "want it accepted"
-	case wasStored && prefix != "duplicate" && !x.Kind.IsEphemeral():
+	case wasStored && prefix != "duplicate" && !x.Kind.IsEphemeral() && !x.expired(s.until):
 		return "want duplicate:"
 	}
 	return ""

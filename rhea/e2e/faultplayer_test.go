@@ -387,12 +387,11 @@ func (p *player) hearken(filter string) {
 
 // settled waits until every subscription has been sent what it is owed, stored or live:
 // all that was accepted, and that nothing has threatened since.
-func (p *player) settled() {
+func (p *player) settled(late time.Time) {
 	end := p.s.ledger.begin()
 	p.s.ledger.end(&end)
 	end.until = time.Now().Unix() + 1e6 // what expires may have done so on its way
 	for _, q := range p.lives {
-		late := time.Now().Add(patience)
 		for missing := p.owed(q, end); len(missing) > 0; missing = p.owed(q, end) {
 			if time.Now().After(late) {
 				p.s.complain("%s %s at %+v, EOSE after %d of %d, lacks %d: %v", q.id, q.filters, q.span, q.eose, len(q.events), len(missing), missing)

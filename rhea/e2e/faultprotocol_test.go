@@ -201,10 +201,11 @@ func (s *siege) lift() {
 	s.wg.Wait()
 	s.note("the load has ended")
 	s.isQuiet.Store(true)
+	late := time.Now().Add(patience)
 	for _, p := range s.players {
-		p.settled()
+		p.settled(late)
 	}
-	for late := time.Now().Add(patience); ; {
+	for {
 		s.lingering.Store(0)
 		for _, p := range s.players {
 			p.lookAround()

@@ -219,7 +219,7 @@ func (c *talker) publish(events ...*entry) (accepted []bool) {
 		l.answered(x, o)
 		l.end(&spans[i])
 		if why := l.judge(x, spans[i], who, were[i], o); came && why != "" {
-			c.s.complain("OK %v %q: %s; stored before: %v; %s", o.accepted, o.text, why, were[i], x.AppendJSON(nil))
+			c.s.complain("OK %v %q: %s; at %+v, stored before: %v; %s; %s", o.accepted, o.text, why, spans[i], were[i], l.describe(x.ID), x.AppendJSON(nil))
 		}
 		c.s.count("OK", o.text)
 		accepted = append(accepted, o.accepted)
@@ -506,7 +506,7 @@ func (c *talker) settle(q *inquiry, who reader, filter string, mine []negentropy
 	must, may := c.s.ledger.stored(q.span, c.asWas(who), filter)
 	var got []nostr.EventID
 	hidden := map[nostr.EventID]bool{}
-	if filter == "{}" {
+	if filter == "{}" || strings.HasPrefix(filter, `{"since"`) { // these are answered from the tree
 		hidden = c.s.ledger.hidden(q.span, c.asWas(who))
 	}
 	for id := range set {
