@@ -15,9 +15,9 @@ import (
 	"rhea/proto/subject"
 )
 
-// maxLooks bounds how many index keys one step of Sweep looks at, beyond those
-// of what it removes, and maxRead how many bytes of events it reads, and with them
-// the index keys that it deletes: a large event may have 20,000.
+// maxLooks bounds how many index entries one step of Sweep looks at, to remove their
+// events or not, and maxRead how many bytes of events it reads, and with them the
+// index keys that it deletes: a large event may have 20,000.
 const (
 	maxLooks = 2000
 	maxRead  = 1 << 20
@@ -28,7 +28,7 @@ const (
 func (s *Store) Vanishing() bool { return len(s.w.vanishing) > 0 }
 
 // Sweep removes what a request to vanish covers, and events that have expired at
-// now (NIP-40): some 500 in one step. More says that another step is worth while
+// now (NIP-40): some 500 in one step, fewer if they are large. More says that another step is worth while
 // at once. The Commit is waited for like any other; it is nil if there was nothing
 // to do. While the disk is full nothing is done, since removing takes room before
 // it makes room. It belongs to the goroutine that calls Commit.
