@@ -28,10 +28,10 @@ const (
 func (s *Store) Vanishing() bool { return len(s.w.vanishing) > 0 }
 
 // Sweep removes what a request to vanish covers, and events that have expired at
-// now (NIP-40): some 500 in one step, fewer if they are large. More says that another step is worth while
-// at once. The Commit is waited for like any other; it is nil if there was nothing
-// to do. While the disk is full nothing is done, since removing takes room before
-// it makes room. It belongs to the goroutine that calls Commit.
+// now (NIP-40): some 500 in one step, fewer if they are large. More says that another
+// step is worth while at once. The Commit is waited for like any other; it is nil if
+// there was nothing to do. While the disk is full nothing is done, since removing
+// takes room before it makes room. It belongs to the goroutine that calls Commit.
 //
 // A step that a crash has swallowed is done again.
 func (s *Store) Sweep(now time.Time) (c *Commit, more bool, err error) {
