@@ -29,7 +29,11 @@ type key struct {
 }
 
 func enter(s *siege, n int, seed uint64) *player {
-	p := &player{talker: talk(s), n: n, isStranger: n >= 4}
+	c, err := talk(s)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	p := &player{talker: c, n: n, isStranger: n >= 4}
 	p.keys = []key{s.newKey(seed), s.newKey(seed)}
 	p.mortal = s.newKey(seed)
 	if !p.isStranger {
@@ -246,51 +250,6 @@ func (p *player) vanish(rng *rand.Rand) {
 	}
 }
 
-// writeGreatly gives the relay more events of one key than it removes in one step.
-func (s *siege) writeGreatly(r *relay, seed uint64) {
-	s.great = s.newKey(seed)
-	p := &player{talker: &talker{s: s}}
-	var events []*nostr.Event
-	for range 1100 {
-		x := p.event(s.great, 1, fmt.Sprint("one of many ", len(events)))
-		events = append(events, x.Event)
-		s.ledger.sending(x)
-		defer s.ledger.answered(x, ok{true, ""})
-	}
-	r.fill(events)
-}
-
-// vanishGreatly has them vanish.
-func (s *siege) vanishGreatly() {
-	p := s.players[0]
-	s.clock.Add(3)
-	p.publish(p.event(s.great, 62, "", nostr.Tag{"relay", "ALL_RELAYS"}))
-	p.query(0, fmt.Sprintf(`{"authors":["%s"]}`, s.great.public))
-	p.tally(fmt.Sprintf(`{"authors":["%s"]}`, s.great.public))
-}
-
-// passBy is a client that proves who it is, asks much, and leaves without waiting for
-// an answer.
-func (s *siege) passBy(rng *rand.Rand) {
-	p := &player{talker: talk(s), n: 9}
-	p.mortal = s.newKey(rng.Uint64() >> 2)
-	p.keys = []key{p.mortal, p.mortal}
-	if rng.IntN(2) == 0 {
-		p.prove(p.mortal)
-	}
-	for range rng.IntN(10) {
-		x := p.something(rng)
-		s.ledger.sending(x)
-		s.ledger.answered(x, ok{false, "error: nobody waited"})
-		p.okOf("EVENT", x.Event)
-	}
-	p.talker.ask("REQ", "", true, p.filter(rng))
-	p.talker.ask("COUNT", "", false, p.filter(rng))
-	p.talker.ask("NEG-OPEN", `,"6100000200"`, false, p.filter(rng))
-	sleep(s.t.Context(), time.Duration(rng.Int64N(int64(20*time.Millisecond))))
-	p.hangUp()
-}
-
 // filter is something to ask for, without a limit.
 func (p *player) filter(rng *rand.Rand) string {
 	a, b := p.s.anybody(rng), p.s.anybody(rng)
@@ -378,7 +337,7 @@ func (p *player) listen() {
 
 // hearken opens a subscription that stays, unless it is refused.
 func (p *player) hearken(filter string) {
-	q := p.talker.ask("REQ", "", true, filter)
+	q := p.talker.ask("REQ", "", filter)
 	if p.answer(q, "REQ") != nil {
 		p.s.ledger.end(&q.span)
 		p.lives = append(p.lives, q)

@@ -194,6 +194,56 @@ func lay(t *testing.T, r *relay, seed uint64) *siege {
 	return s
 }
 
+// writeGreatly gives the relay more events of one key than it removes in one step.
+func (s *siege) writeGreatly(r *relay, seed uint64) {
+	s.great = s.newKey(seed)
+	p := &player{talker: &talker{s: s}}
+	var events []*nostr.Event
+	for range 1100 {
+		x := p.event(s.great, 1, fmt.Sprint("one of many ", len(events)))
+		events = append(events, x.Event)
+		s.ledger.sending(x)
+		defer s.ledger.answered(x, ok{true, ""})
+	}
+	r.fill(events)
+}
+
+// vanishGreatly has them vanish.
+func (s *siege) vanishGreatly() {
+	p := s.players[0]
+	s.clock.Add(3)
+	p.publish(p.event(s.great, 62, "", nostr.Tag{"relay", "ALL_RELAYS"}))
+	p.query(0, fmt.Sprintf(`{"authors":["%s"]}`, s.great.public))
+	p.tally(fmt.Sprintf(`{"authors":["%s"]}`, s.great.public))
+}
+
+// passBy is a client that proves who it is, asks much, and leaves without waiting for
+// an answer.
+func (s *siege) passBy(rng *rand.Rand) {
+	c, err := talk(s)
+	if err != nil {
+		s.complain("a passer-by: %v", err)
+		return
+	}
+	p := &player{talker: c, n: 9}
+	p.mortal = s.newKey(rng.Uint64() >> 2)
+	p.keys = []key{p.mortal, p.mortal}
+	if rng.IntN(2) == 0 {
+		p.prove(p.mortal)
+	}
+	for range rng.IntN(10) {
+		x := p.something(rng)
+		s.ledger.sending(x)
+		s.ledger.answered(x, ok{false, "error: nobody waited"})
+		p.okOf("EVENT", x.Event)
+	}
+	p.talker.ask("REQ", "", p.filter(rng))
+	p.talker.ask("COUNT", "", p.filter(rng))
+	p.talker.ask("NEG-OPEN", `,"6100000200"`, p.filter(rng))
+	sleep(s.t.Context(), time.Duration(rng.Int64N(int64(20*time.Millisecond))))
+	p.hangUp()
+}
+
 // lift ends the load, and checks what the relay owes when the dust has settled.
 func (s *siege) lift() {
 	s.t.Helper()
