@@ -40,9 +40,10 @@
 // It is scanned once, at the start, and then follows the log: events are added,
 // removed with what removes them, and taken out the second they expire (NIP-40).
 // Private kinds (policy.Policy) are not in it. What a request to vanish (NIP-62) has
-// hidden is in it until the store has removed it, moments later. It is scanned again only when the
-// log turns out to be of another store. A scan sees some of what the log tells
-// again; to add and remove twice is harmless.
+// hidden is in it until the store has removed it; sessions that begin in these
+// moments are scanned. It is scanned again only when the log turns out to be of
+// another store. A scan sees some of what the log tells again; to add and remove
+// twice is harmless.
 //
 // # Bounds
 //

@@ -194,6 +194,34 @@ func TestExpiry(t *testing.T) {
 	})
 }
 
+// What readers must not see any more is in no session, though the log says nothing
+// of it yet and the tree has it.
+func TestHidden(t *testing.T) {
+	withRelay(t, DefaultConfig(), 0, func(r *relay) {
+		for i := range 20 {
+			r.writer.commit(nostr.AppendHeader(nil, &nostr.Event{ID: randomItem(r.rng, 1).ID, CreatedAt: int64(i), Kind: 1}))
+		}
+		r.settle()
+		r.writer.lossy.Store(false)
+		r.writer.store.mu.Lock()
+		r.writer.store.hidden = map[uint64]bool{3: true, 4: true}
+		r.writer.store.mu.Unlock()
+		for _, filter := range []string{`{}`, `{"since":1}`, `{"kinds":[1]}`} {
+			theirs := r.writer.store.oracle(filter, nil)
+			c := r.gateway.open(1, filter, nil, nil)
+			c.finish()
+			c.check(nil, theirs)
+		}
+		r.writer.store.mu.Lock()
+		r.writer.store.hidden = nil
+		r.writer.store.mu.Unlock()
+		r.writer.commit(nil, 3, 4)
+		c := r.gateway.open(1, `{}`, nil, nil)
+		c.finish()
+		c.check(nil, r.writer.store.oracle(`{}`, nil))
+	})
+}
+
 // When the store turns out to be another, the tree is made anew.
 func TestAnotherStore(t *testing.T) {
 	withRelay(t, DefaultConfig(), 300, func(r *relay) {

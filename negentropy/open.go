@@ -170,6 +170,10 @@ func (c *core) slice(now time.Time, s *session, err error) {
 		c.fail(s, nostr.Failed.Text("busy: the events of all sessions take too much memory; try again later"), 0)
 	case !s.scan.done:
 		c.become(s, opening) // behind those that wait
+	case s.asking && s.scan.hiding:
+		// The tree has what hides until it is removed.
+		s.asking = false
+		c.read(s, s.filter.AppendJSON(nil), newTree())
 	case s.asking:
 		s.asking, s.next = false, subject.Seq(s.scan.asOf)+1
 		s.scan = nil

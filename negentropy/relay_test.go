@@ -58,7 +58,8 @@ type fakeStore struct {
 	id      uint64
 	entries []*relaypb.Entry // of Seq 1, 2, 3 …
 	live    map[uint64]nostr.Header
-	most    int // ids in a slice
+	hidden  map[uint64]bool // of live
+	most    int             // ids in a slice
 	scans   int
 }
 
@@ -90,7 +91,7 @@ func (s *fakeStore) visible(filters []nostr.Filter, keys []nostr.PubKey, now int
 	access := policyOfTests().Access(keys)
 	var found []item
 	for seq, h := range s.live {
-		if seq <= asOf && access.Allows(h) && !h.Expired(now) && nostr.MatchAny(filters, h) {
+		if seq <= asOf && !s.hidden[seq] && access.Allows(h) && !h.Expired(now) && nostr.MatchAny(filters, h) {
 			found = append(found, item{CreatedAt: h.CreatedAt(), ID: h.ID()})
 		}
 	}
@@ -129,7 +130,7 @@ func (s *fakeStore) scan(m *relaypb.Scan) *relaypb.ScanReply {
 	if err != nil || m.Want != relaypb.Want_IDS {
 		return &relaypb.ScanReply{Error: "invalid: bad scan"}
 	}
-	r := &relaypb.ScanReply{AsOf: m.AsOf}
+	r := &relaypb.ScanReply{AsOf: m.AsOf, Hiding: len(s.hidden) > 0}
 	if len(m.Cursor) == 0 {
 		r.AsOf = uint64(len(s.entries))
 	}

@@ -28,6 +28,7 @@ type scan struct {
 	expiring []expiry // those of them that expire, if it matters
 	cursor   []byte
 	asOf     uint64 // of the first slice
+	hiding   bool   // the store has events, removed from no log yet, that nobody is sent
 	done     bool
 }
 
@@ -80,6 +81,7 @@ func (s *scan) add(r *relaypb.ScanReply) error {
 	if s.asOf == 0 {
 		s.asOf = r.AsOf
 	}
+	s.hiding = s.hiding || r.Hiding
 	s.cursor, s.done = r.Cursor, r.Done
 	return nil
 }

@@ -55,7 +55,7 @@ func (r *readers) scan(ask *relaypb.Scan) *relaypb.ScanReply {
 	r.metrics.scanTime.Observe(time.Since(start).Seconds())
 	reply := &relaypb.ScanReply{
 		AsOf: uint64(res.AsOf), Events: res.Events, Ids: res.IDs, Expiring: res.Expiring, Count: res.Count,
-		Cursor: res.Cursor, Done: res.Done, Completeness: res.Completeness,
+		Cursor: res.Cursor, Done: res.Done, Completeness: res.Completeness, Hiding: res.Hiding,
 	}
 	if res.Registers != nil {
 		reply.Hll = res.Registers[:]

@@ -278,7 +278,10 @@ type ScanReply struct {
 	Completeness Completeness           `protobuf:"varint,9,opt,name=completeness,proto3,enum=rhea.v1.Completeness" json:"completeness,omitempty"` // of the whole query, with done
 	// Of ids, those that expire (NIP-40): 12 bytes each, index among this reply's ids
 	// and expiration in Unix seconds, 4 and 8 bytes, big endian.
-	Expiring      []byte `protobuf:"bytes,10,opt,name=expiring,proto3" json:"expiring,omitempty"`
+	Expiring []byte `protobuf:"bytes,10,opt,name=expiring,proto3" json:"expiring,omitempty"`
+	// Events are stored that no reader is sent and whose removal is still to come: who
+	// follows the log has them yet (NIP-62).
+	Hiding        bool `protobuf:"varint,11,opt,name=hiding,proto3" json:"hiding,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -383,6 +386,13 @@ func (x *ScanReply) GetExpiring() []byte {
 	return nil
 }
 
+func (x *ScanReply) GetHiding() bool {
+	if x != nil {
+		return x.Hiding
+	}
+	return false
+}
+
 var File_scan_proto protoreflect.FileDescriptor
 
 const file_scan_proto_rawDesc = "" +
@@ -406,7 +416,7 @@ const file_scan_proto_rawDesc = "" +
 	"\x06capped\x18\t \x03(\rR\x06capped\x12\x1d\n" +
 	"\n" +
 	"hll_offset\x18\n" +
-	" \x01(\rR\thllOffset\"\x8b\x02\n" +
+	" \x01(\rR\thllOffset\"\xa3\x02\n" +
 	"\tScanReply\x12\x13\n" +
 	"\x05as_of\x18\x01 \x01(\x04R\x04asOf\x12\x16\n" +
 	"\x06events\x18\x02 \x03(\fR\x06events\x12\x16\n" +
@@ -418,7 +428,8 @@ const file_scan_proto_rawDesc = "" +
 	"\x03ids\x18\b \x01(\fR\x03ids\x129\n" +
 	"\fcompleteness\x18\t \x01(\x0e2\x15.rhea.v1.CompletenessR\fcompleteness\x12\x1a\n" +
 	"\bexpiring\x18\n" +
-	" \x01(\fR\bexpiring*&\n" +
+	" \x01(\fR\bexpiring\x12\x16\n" +
+	"\x06hiding\x18\v \x01(\bR\x06hiding*&\n" +
 	"\x04Want\x12\n" +
 	"\n" +
 	"\x06EVENTS\x10\x00\x12\t\n" +

@@ -53,6 +53,7 @@ func TestVanishOfThousands(t *testing.T) {
 				r = start(t, "solo", r.data, nil)
 				c = dial(t, r.url)
 			}
+			checkSession(t, r, "go-nostr", `{}`, 60_000, nil, nil, append([]*nostr.Event{vanish}, kept...))
 			got, err := c.query("q", fmt.Sprintf(`{"authors":[%q],"limit":5000}`, vanish.PubKey))
 			if err != nil || len(got) != 1 || got[0] != vanish.ID {
 				t.Errorf("%d events by the author, %v", len(got), err)

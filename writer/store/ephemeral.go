@@ -21,21 +21,33 @@ const maxExpire = 1000
 
 // recent remembers which ephemeral events came in the last EphemeralKeep.
 type recent struct {
-	ids   map[nostr.EventID]struct{}
+	ids   map[nostr.EventID]heardOf
 	queue []passing   // oldest first
 	first subject.Seq // no ephemeral entry is before this one
 }
 
-func (r *recent) has(id nostr.EventID, now time.Time, keep time.Duration) bool {
+// heardOf is how an event came the last time.
+type heardOf struct {
+	at    int64 // as in passing
+	asker subject.Instance
+	num   uint64
+}
+
+// has reports whether an event has come and been passed on. One whose asker wants
+// to know who hears it has not, if it is asked anew: the last time nobody may have
+// heard it, and its author was told so.
+func (r *recent) has(in *Incoming, now time.Time, keep time.Duration) bool {
 	r.forget(now, keep)
-	_, ok := r.ids[id]
-	return ok
+	last, ok := r.ids[in.Header.ID()]
+	return ok && (in.Asker == 0 || in.Asker == last.asker && in.Num == last.num)
 }
 
 func (r *recent) forget(now time.Time, keep time.Duration) {
 	n := 0
 	for n < len(r.queue) && (r.queue[n].expired(now, keep) || len(r.queue)-n > maxRecent) {
-		delete(r.ids, r.queue[n].id)
+		if p := r.queue[n]; r.ids[p.id].at == p.at {
+			delete(r.ids, p.id)
+		}
 		n++
 	}
 	r.queue = r.queue[n:]
@@ -49,14 +61,14 @@ func (p passing) expired(now time.Time, keep time.Duration) bool {
 	return d > keep.Milliseconds() || -d > keep.Milliseconds()
 }
 
-func (r *recent) add(p passing) {
-	r.ids[p.id] = struct{}{}
+func (r *recent) add(p passing, asker subject.Instance, num uint64) {
+	r.ids[p.id] = heardOf{p.at, asker, num}
 	r.queue = append(r.queue, p)
 }
 
 // openRecent restores the memory of ephemeral events from their keyspace.
 func (w *writer) openRecent() error {
-	w.recent = recent{ids: make(map[nostr.EventID]struct{})}
+	w.recent = recent{ids: make(map[nostr.EventID]heardOf)}
 	it, err := w.s.db.NewIter(within(spaceEphemeral))
 	if err != nil {
 		return err
@@ -66,7 +78,7 @@ func (w *writer) openRecent() error {
 		if err != nil {
 			return errors.Join(err, it.Close())
 		}
-		w.recent.add(p)
+		w.recent.add(p, 0, 0)
 		w.recent.forget(w.s.opt.Now(), w.s.opt.EphemeralKeep)
 	}
 	return it.Close()
@@ -78,7 +90,7 @@ func (w *writer) passOn(in *Incoming) (Verdict, error) {
 	now := w.s.opt.Now()
 	p := passing{now.UnixMilli(), in.Header.ID()}
 	switch {
-	case w.recent.has(p.id, now, w.s.opt.EphemeralKeep):
+	case w.recent.has(in, now, w.s.opt.EphemeralKeep):
 		return verdictEphemeral, nil
 	case w.pending.full:
 		return verdictFull, nil
@@ -87,7 +99,7 @@ func (w *writer) passOn(in *Incoming) (Verdict, error) {
 	if err != nil {
 		return Verdict{}, err
 	}
-	w.recent.add(p)
+	w.recent.add(p, in.Asker, in.Num)
 	entry := w.pending.entries[len(w.pending.entries)-1]
 	entry.Asker, entry.Num = uint32(in.Asker), in.Num
 	w.buf = p.appendTo(appendSeqKey(w.buf[:0], spaceEphemeral, seq))

@@ -63,6 +63,8 @@ type ScanResult struct {
 	Registers *nostr.Registers
 	Cursor    []byte // empty when done
 	Done      bool
+	// Hiding says that events are hidden whose removal is still to come.
+	Hiding bool
 	// Completeness says, when Done, whether all slices together hold every event
 	// that matches and that the reader may see (NIP-67). It is not for ids and
 	// counts.
@@ -126,7 +128,7 @@ func (v *View) newQuery(req *ScanRequest) (*query, error) {
 	if req.Want < relaypb.Want_EVENTS || req.Want > relaypb.Want_IDS || req.HLLOffset != 0 && (req.HLLOffset < 8 || req.HLLOffset > 23) {
 		return nil, ErrRequest
 	}
-	q.res.AsOf = req.AsOf
+	q.res.AsOf, q.res.Hiding = req.AsOf, v.hides()
 	if req.MaxBytes <= 0 {
 		req.MaxBytes = defaultScanBytes
 	}
