@@ -101,7 +101,7 @@ func (t *tree) remove(x item) bool {
 		return false
 	}
 	t.take(&t.root, x)
-	for t.root.node.children != nil && len(t.root.node.children) == 1 {
+	for len(t.root.node.children) == 1 {
 		t.root = t.root.node.children[0]
 	}
 	if t.root.count == 0 {

@@ -172,10 +172,6 @@ func (p *player) find(rng *rand.Rand, f func(x *entry) bool) *entry {
 	return nil
 }
 
-func (p *player) isOwn(x *entry) bool {
-	return x.PubKey == p.keys[0].public || x.PubKey == p.keys[1].public || x.PubKey == p.mortal.public
-}
-
 func (p *player) keyOf(pk nostr.PubKey) (key, bool) {
 	for _, k := range append(p.keys, p.mortal) {
 		if k.public == pk {
