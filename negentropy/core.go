@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"rhea/proto/bus"
 	"rhea/proto/negentropy"
 	"rhea/proto/nostr"
 	"rhea/proto/policy"
@@ -30,7 +31,7 @@ type core struct {
 
 	reading   line // sessions in state opening
 	replying  line // sessions in state answering
-	missing   map[subject.Instance]time.Time
+	absent    bus.Absent
 	stopping  bool
 	collected outputs
 }
@@ -61,7 +62,6 @@ func newCore(cfg Config, limits nostr.FilterLimits, p *policy.Policy, shardOf fu
 		mirror:   mirror{access: p.Access(nil), max: cfg.MaxTreeRecords, metrics: m},
 		sessions: make(map[key]*session), perConn: make(map[subject.ConnID]int),
 		reading: line{workers: cfg.Concurrency}, replying: line{workers: repliers},
-		missing: make(map[subject.Instance]time.Time),
 	}
 }
 

@@ -57,22 +57,8 @@ func (c *core) mourn(alive func(subject.Instance) bool) {
 	for k := range c.sessions {
 		present[k.gateway] = true
 	}
-	for id := range c.missing {
-		if !present[id] {
-			delete(c.missing, id)
-		}
-	}
-	for id := range present {
-		if alive(id) {
-			delete(c.missing, id)
-		} else if _, known := c.missing[id]; !known {
-			c.missing[id] = c.now
-		}
-	}
-	c.dropIf(func(s *session) bool {
-		since, missing := c.missing[s.conn.Gateway()]
-		return missing && c.now.Sub(since) >= gatewayGrace
-	})
+	c.absent.Note(c.now, present, alive)
+	c.dropIf(func(s *session) bool { return c.absent.For(s.conn.Gateway(), c.now, gatewayGrace) })
 }
 
 func (c *core) dropIf(cond func(*session) bool) {

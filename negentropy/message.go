@@ -1,7 +1,6 @@
 package negentropy
 
 import (
-	"strings"
 	"time"
 
 	"rhea/proto/nostr"
@@ -53,14 +52,4 @@ func (c *core) replied(now time.Time, q *question, reply []byte, err error) {
 		c.metrics.replyBytes.Add(len(reply))
 		c.say(s.conn, &relaypb.NegReply{Num: s.num, Turn: s.turn, Message: reply})
 	}
-}
-
-// prefixed makes sure that a text begins with a prefix of NIP-01.
-func prefixed(text string) string {
-	for _, p := range []nostr.Prefix{nostr.Invalid, nostr.Blocked, nostr.Restricted, nostr.AuthRequired, nostr.Unsupported, nostr.RateLimited, nostr.Failed} {
-		if strings.HasPrefix(text, p.Text("")) {
-			return text
-		}
-	}
-	return nostr.Failed.Text(text)
 }

@@ -163,7 +163,7 @@ func (c *core) slice(now time.Time, s *session, err error) {
 	c.weigh(s, s.scan.set.bytes()+len(s.scan.filters))
 	switch {
 	case err != nil:
-		c.fail(s, prefixed(err.Error()), 0)
+		c.fail(s, nostr.Prefixed(err.Error()), 0)
 	case s.scan.found > c.cfg.MaxRecords:
 		c.fail(s, nostr.Blocked.Text(tooBig), c.cfg.MaxRecords)
 	case c.bytes > int(c.cfg.MaxSessionBytes):

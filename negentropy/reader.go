@@ -72,12 +72,7 @@ func (r *reader) add(s *scan, reply *relaypb.ScanReply) error {
 func (r *reader) ask(ctx context.Context, m *relaypb.Scan) (*relaypb.ScanReply, error) {
 	ctx, cancel := context.WithTimeout(ctx, scanTimeout)
 	defer cancel()
-	reply := new(relaypb.ScanReply)
-	in := &relaypb.ScanInbox{Body: &relaypb.ScanInbox_Scan{Scan: m}}
-	if err := r.bus.Request(ctx, r.bus.Space.Scan(), in, reply); err != nil {
-		return nil, err
-	}
-	return reply, nil
+	return r.bus.Scan(ctx, m)
 }
 
 func isBusy(text string) bool {

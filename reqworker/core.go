@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"time"
 
+	"rhea/proto/bus"
 	"rhea/proto/limits"
 	"rhea/proto/nostr"
 	"rhea/proto/policy"
@@ -34,7 +35,7 @@ type core struct {
 	line    list.List // of *query: those that are ready, in turn
 	resting []*query
 	reading int // slices under way, those of ended queries included
-	missing map[subject.Instance]time.Time
+	absent  bus.Absent
 
 	answers []answer
 }
@@ -63,7 +64,6 @@ func newCore(self subject.Instance, cfg Config, lim limits.Limits, pol policy.Po
 		limits:   nostr.FilterLimits{MaxFilters: lim.MaxFilters, MaxValues: lim.MaxFilterValues},
 		maxLimit: lim.MaxLimit, defaultLimit: lim.DefaultLimit,
 		queries: make(map[key]*query), perConn: make(map[subject.ConnID]int),
-		missing: make(map[subject.Instance]time.Time),
 	}
 }
 

@@ -28,21 +28,9 @@ func (c *core) tick(now time.Time, alive func(subject.Instance) bool) {
 	for k := range c.queries {
 		present[k.gateway] = true
 	}
-	for id := range c.missing {
-		if !present[id] {
-			delete(c.missing, id)
-		}
-	}
-	for id := range present {
-		if alive(id) {
-			delete(c.missing, id)
-		} else if _, known := c.missing[id]; !known {
-			c.missing[id] = now
-		}
-	}
+	c.absent.Note(now, present, alive)
 	c.dropIf(func(q *query) bool {
-		since, missing := c.missing[q.conn.Gateway()]
-		return missing && now.Sub(since) >= gatewayGrace ||
+		return c.absent.For(q.conn.Gateway(), now, gatewayGrace) ||
 			q.state == paused && now.Sub(q.since) >= longestPause
 	})
 }

@@ -26,10 +26,5 @@ type busReader struct{ bus *bus.Bus }
 func (r busReader) Scan(ctx context.Context, m *relaypb.Scan) (*relaypb.ScanReply, error) {
 	ctx, cancel := context.WithTimeout(ctx, scanTimeout)
 	defer cancel()
-	reply := new(relaypb.ScanReply)
-	in := &relaypb.ScanInbox{Body: &relaypb.ScanInbox_Scan{Scan: m}}
-	if err := r.bus.Request(ctx, r.bus.Space.Scan(), in, reply); err != nil {
-		return nil, err
-	}
-	return reply, nil
+	return r.bus.Scan(ctx, m)
 }

@@ -29,7 +29,7 @@ func (c *core) read(now time.Time, q *query, reply *relaypb.ScanReply, err error
 		c.rest(q)
 	case reply.Error != "":
 		c.drop(q)
-		c.refuse(q, prefixed(reply.Error))
+		c.refuse(q, nostr.Prefixed(reply.Error))
 	case !reply.Done && len(reply.Cursor) == 0, q.tally != nil && !q.tally.fits(reply):
 		c.metrics.garbage.Inc()
 		c.drop(q)
@@ -134,19 +134,9 @@ func (q *query) mayPass(text string) bool {
 	switch {
 	case strings.HasPrefix(text, nostr.RateLimited.Text("")), strings.HasPrefix(text, nostr.Failed.Text("busy")):
 		return true
-	case strings.HasPrefix(prefixed(text), nostr.Failed.Text("")):
+	case strings.HasPrefix(nostr.Prefixed(text), nostr.Failed.Text("")):
 		q.errors++
 		return q.errors < patience
 	}
 	return false
-}
-
-// prefixed makes sure that a text begins with a prefix of NIP-01.
-func prefixed(text string) string {
-	for _, p := range []nostr.Prefix{nostr.Invalid, nostr.Blocked, nostr.Restricted, nostr.AuthRequired, nostr.Unsupported, nostr.RateLimited, nostr.Failed} {
-		if len(text) > len(p) && text[:len(p)] == string(p) && text[len(p)] == ':' {
-			return text
-		}
-	}
-	return nostr.Failed.Text(text)
 }

@@ -1,5 +1,7 @@
 package nostr
 
+import "strings"
+
 // Prefix is the machine-readable word at the start of an OK or CLOSED text.
 type Prefix string
 
@@ -22,6 +24,17 @@ const (
 
 // Text returns "prefix: why".
 func (p Prefix) Text(why string) string { return string(p) + ": " + why }
+
+// Prefixed returns text as it is when it begins with the prefix of a refusal, and
+// otherwise as a failure of ours.
+func Prefixed(text string) string {
+	for _, p := range [...]Prefix{Invalid, Blocked, Restricted, AuthRequired, Unsupported, RateLimited, Failed} {
+		if strings.HasPrefix(text, string(p)) && strings.HasPrefix(text[len(p):], ":") {
+			return text
+		}
+	}
+	return Failed.Text(text)
+}
 
 // Error is what is wrong with an event or a filter that a client sent. Its
 // text is short, holds nothing of the input, and fits after "invalid: ".

@@ -97,9 +97,8 @@ func (q Query) Check() error {
 func slice(ctx context.Context, b *bus.Bus, ask *relaypb.Scan) (*relaypb.ScanReply, error) {
 	deadline := time.Now().Add(scanPatience)
 	for {
-		reply := new(relaypb.ScanReply)
 		askCtx, cancel := context.WithTimeout(ctx, sliceTimeout)
-		err := b.Request(askCtx, b.Space.Scan(), &relaypb.ScanInbox{Body: &relaypb.ScanInbox_Scan{Scan: ask}}, reply)
+		reply, err := b.Scan(askCtx, ask)
 		cancel()
 		if err == nil && reply.Error != "" {
 			err = errors.New(reply.Error)
