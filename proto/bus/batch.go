@@ -4,7 +4,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
+	"time"
 
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -20,6 +23,58 @@ const MaxMessage = 1<<20 - 4<<10
 var ErrTooLarge = fmt.Errorf("bus: message of more than %d bytes", MaxMessage)
 
 var errFrame = errors.New("bus: broken batch")
+
+// A bus message begins with a stamp: a zero byte, which no message does because
+// none is empty, and when it was sent, Unix nanoseconds, little endian. So the
+// time on the way can be told, as far as the machines' clocks agree, and a
+// recording tells waiting from working. A message without one is as good.
+const stampLen = 1 + 8
+
+func appendStamp(dst []byte, at time.Time) []byte {
+	return binary.LittleEndian.AppendUint64(append(dst, 0), uint64(at.UnixNano()))
+}
+
+// cutStamp splits the stamp off a bus message; the time is zero without one.
+func cutStamp(data []byte) (sent time.Time, rest []byte) {
+	if len(data) < stampLen || data[0] != 0 {
+		return time.Time{}, data
+	}
+	return time.Unix(0, int64(binary.LittleEndian.Uint64(data[1:]))), data[stampLen:]
+}
+
+// Split takes a bus message apart: when it was sent, zero if it does not say, and
+// the encoded messages in it. It ends after an error.
+func Split(data []byte) (sent time.Time, messages iter.Seq2[[]byte, error]) {
+	sent, data = cutStamp(data)
+	return sent, func(yield func([]byte, error) bool) {
+		for rest := data; len(rest) > 0; {
+			var body []byte
+			var err error
+			if body, rest, err = cutFrame(rest); err != nil {
+				yield(nil, err)
+				return
+			}
+			if !yield(body, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Join makes a bus message of encoded messages, as an Outbox would send it now.
+// The caller sees to MaxMessage.
+func Join(at time.Time, messages ...[]byte) []byte {
+	data := appendStamp(nil, at)
+	for _, m := range messages {
+		data = append(binary.AppendUvarint(data, uint64(len(m))), m...)
+	}
+	return data
+}
+
+// single is the bus message of one message.
+func single(m proto.Message) ([]byte, error) {
+	return appendFrame(appendStamp(nil, time.Now()), m)
+}
 
 // appendFrame appends one message, preceded by its length.
 func appendFrame(dst []byte, m proto.Message) ([]byte, error) {
@@ -77,12 +132,18 @@ func (o *Outbox) Send(subj string, m proto.Message) error {
 		o.open[subj] = bt
 	}
 	var flushErr error
-	if len(bt.data) > 0 && len(bt.data)+proto.Size(m) > MaxBatch {
+	if len(bt.data) > 0 && len(bt.data)+protowire.SizeBytes(proto.Size(m)) > MaxBatch {
 		flushErr = o.publish(bt)
 	}
 	wasEmpty := len(bt.data) == 0
+	if wasEmpty {
+		bt.data = append(bt.data, make([]byte, stampLen)...) // filled in by publish
+	}
 	data, err := appendFrame(bt.data, m)
 	if err != nil {
+		if wasEmpty {
+			bt.data = bt.data[:0]
+		}
 		o.dropped++
 		return err
 	}
@@ -113,6 +174,7 @@ func (o *Outbox) Flush() error {
 func (o *Outbox) Failed() uint64 { return o.dropped }
 
 func (o *Outbox) publish(bt *batch) error {
+	appendStamp(bt.data[:0], time.Now())
 	err := o.conn.Publish(bt.subject, "", bt.data)
 	if cap(bt.data) > 2*MaxBatch {
 		bt.data = nil

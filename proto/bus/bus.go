@@ -129,7 +129,7 @@ func (b *Bus) Garbage() uint64 { return b.garbage.Load() }
 
 // Publish sends one message now, beside any outbox, on the control connection.
 func (b *Bus) Publish(subj string, m proto.Message) error {
-	data, err := appendFrame(nil, m)
+	data, err := single(m)
 	if err != nil {
 		return err
 	}
@@ -138,7 +138,7 @@ func (b *Bus) Publish(subj string, m proto.Message) error {
 
 // Request asks and waits for the one reply, decoded into reply.
 func (b *Bus) Request(ctx context.Context, subj string, m, reply proto.Message) error {
-	data, err := appendFrame(nil, m)
+	data, err := single(m)
 	if err != nil {
 		return err
 	}
@@ -146,7 +146,8 @@ func (b *Bus) Request(ctx context.Context, subj string, m, reply proto.Message) 
 	if err != nil {
 		return fmt.Errorf("bus: request on %s: %w", subj, err)
 	}
-	body, rest, err := cutFrame(msg.Data)
+	_, data = cutStamp(msg.Data)
+	body, rest, err := cutFrame(data)
 	if err != nil || len(rest) > 0 {
 		b.noteGarbage(msg, err)
 		return fmt.Errorf("bus: reply on %s is not one message", subj)

@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -211,5 +213,41 @@ func TestWindow(t *testing.T) {
 	w.Give(40)
 	if !w.Take(1000) || w.Take(1) {
 		t.Fatal("one large message passes alone")
+	}
+}
+
+func TestSplitJoin(t *testing.T) {
+	at := time.Unix(1700000000, 123456789)
+	for _, messages := range [][]string{{}, {"a"}, {"one", "two", strings.Repeat("x", 300)}} {
+		var in [][]byte
+		for _, m := range messages {
+			in = append(in, []byte(m))
+		}
+		for _, stamped := range []bool{true, false} {
+			data, want := Join(at, in...), at
+			if !stamped {
+				data, want = data[stampLen:], time.Time{}
+			}
+			sent, parts := Split(data)
+			var got []string
+			for m, err := range parts {
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, string(m))
+			}
+			if !sent.Equal(want) || !slices.Equal(got, messages) {
+				t.Errorf("stamped %v: %v at %v", stamped, got, sent)
+			}
+		}
+	}
+	for _, broken := range []string{"\x05abc", "\x00\x00\x00", "\xff"} {
+		_, parts := Split([]byte(broken))
+		var err error
+		for _, err = range parts {
+		}
+		if err == nil && broken[0] != 0 {
+			t.Errorf("%q: no error", broken)
+		}
 	}
 }

@@ -68,13 +68,12 @@ func (in *Inbox[M]) Close() {
 // Each calls handle for each message of a batch, in order. The message is
 // handle's to keep. What does not decode is counted and skipped.
 func (in *Inbox[M]) Each(msg *Message, handle func(M)) {
-	for data := msg.Data; len(data) > 0; {
-		body, rest, err := cutFrame(data)
+	_, messages := Split(msg.Data)
+	for body, err := range messages {
 		if err != nil {
 			in.bus.noteGarbage(msg, err)
 			return
 		}
-		data = rest
 		m := in.make()
 		if err := proto.Unmarshal(body, m); err != nil {
 			in.bus.noteGarbage(msg, err)
@@ -90,7 +89,7 @@ func (b *Bus) Reply(msg *Message, m proto.Message) error {
 	if msg.Reply == "" {
 		return nil
 	}
-	data, err := appendFrame(nil, m)
+	data, err := single(m)
 	if err != nil {
 		return err
 	}

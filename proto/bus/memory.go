@@ -7,7 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nuid"
 
 	"rhea/proto/subject"
 )
@@ -26,7 +26,8 @@ func NewMemory() *Memory { return &Memory{exact: make(map[string][]*memorySub)} 
 
 // Join returns a Bus on m, as Dial does for NATS.
 func (m *Memory) Join(space subject.Space, log *slog.Logger) *Bus {
-	return New(space, NewInstance(), log, memoryConn{m}, memoryConn{m}, memoryConn{m})
+	c := memoryConn{m, space.Replies("memory")}
+	return New(space, NewInstance(), log, c, c, c)
 }
 
 type memorySub struct {
@@ -99,7 +100,10 @@ func covers(pattern, subj string) bool {
 	}
 }
 
-type memoryConn struct{ m *Memory }
+type memoryConn struct {
+	m       *Memory
+	replies string // prefix of the subjects of replies
+}
 
 func (c memoryConn) Publish(subj, reply string, data []byte) error {
 	c.m.publish(subj, reply, data)
@@ -119,7 +123,7 @@ func (c memoryConn) Subscribe(subj string, to chan *Message) (Subscription, erro
 }
 
 func (c memoryConn) Request(ctx context.Context, subj string, data []byte) (*Message, error) {
-	reply := nats.NewInbox()
+	reply := c.replies + "." + nuid.Next()
 	to := make(chan *Message, 1)
 	s, err := c.Subscribe(reply, to)
 	if err != nil {

@@ -40,8 +40,9 @@ func (c Config) Validate() error {
 // dialTimeout bounds how long Dial waits for a NATS server that is not up yet.
 const dialTimeout = 30 * time.Second
 
-// Dial connects to NATS as the given instance of a stage, waiting up to 30 seconds for a server
-// that is not there yet. Once up, a Bus reconnects for ever by itself; what is in
+// Dial connects to NATS as the given instance of a stage or of a command, whose
+// name is one NATS token, waiting up to 30 seconds for a server that is not there
+// yet. Once up, a Bus reconnects for ever by itself; what is in
 // flight meanwhile is lost, and what is sent meanwhile fails at once. Extra
 // options go to the client, e.g. nats.InProcessServer.
 func Dial(ctx context.Context, c Config, instance subject.Instance, name string, log *slog.Logger, extra ...nats.Option) (*Bus, error) {
@@ -51,7 +52,10 @@ func Dial(ctx context.Context, c Config, instance subject.Instance, name string,
 	}
 	var conns [3]*natsConn
 	for i, role := range []string{"in", "out", "control"} {
-		if conns[i], err = dial(ctx, c, fmt.Sprintf("%s %s %s", name, instance, role), log, extra); err != nil {
+		// Replies come back under the deployment's own subjects: who may hear all of
+		// them, and only them, hears the whole conversation.
+		options := append([]nats.Option{nats.CustomInboxPrefix(space.Replies(name))}, extra...)
+		if conns[i], err = dial(ctx, c, fmt.Sprintf("%s %s %s", name, instance, role), log, options); err != nil {
 			for _, c := range conns[:i] {
 				c.Close()
 			}

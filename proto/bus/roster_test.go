@@ -41,7 +41,7 @@ func start(t *testing.T, m *Memory, shards int, stage subject.Stage) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{crash: &cut{Conn: memoryConn{m}}, done: make(chan error, 1)}
+	p := &process{crash: &cut{Conn: memoryConn{m: m}}, done: make(chan error, 1)}
 	p.bus = New(sp, NewInstance(), quiet, p.crash, p.crash, p.crash)
 	p.roster = NewRoster(p.bus, stage, "test", nil)
 	p.inbox = Listen(p.bus, func() *relaypb.IngestInbox { return new(relaypb.IngestInbox) }, 0)

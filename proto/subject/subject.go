@@ -14,6 +14,7 @@
 //	out.<instance>    answers and deliveries  → one gateway (or importer)
 //	member.<stage>    announcements           → whoever follows that stage
 //	hello             "announce yourselves"   → everybody
+//	reply.<asker>.…   replies to requests     → a process of the stage, or command, that asked
 //
 // The package knows nothing of messages, connections or NATS itself. Its values
 // are plain and safe for concurrent use.
@@ -99,6 +100,10 @@ func (s Space) Members() string { return s.root + "member.*" }
 
 // Hello asks every process to announce itself at once.
 func (s Space) Hello() string { return s.root + "hello" }
+
+// Replies is the prefix of the subjects on which replies to a stage's, or a
+// command's, requests arrive.
+func (s Space) Replies(asker string) string { return s.root + "reply." + asker }
 
 // All matches every subject of the deployment.
 func (s Space) All() string { return s.root + ">" }
