@@ -28,14 +28,19 @@ func applyFile(path, text string, sections []*section, known []string) error {
 		i := slices.IndexFunc(sections, func(s *section) bool { return s.name == name })
 		if i < 0 {
 			if !slices.Contains(known, name) {
-				return fmt.Errorf("%s: no Rhea program has a section [%s]", at(path, text, name, ""), name)
+				near := Nearest(name, known)
+				if near != "" {
+					near = "[" + near + "]"
+				}
+				return fmt.Errorf("%s: no Rhea program has a section [%s]%s", at(path, text, name, ""), name, meant(near))
 			}
 			continue
 		}
 		for _, keyName := range slices.Sorted(maps.Keys(table)) {
 			k := sections[i].key(keyName)
 			if k == nil {
-				return fmt.Errorf("%s: [%s] has no key %q", at(path, text, name, keyName), name, keyName)
+				near := nearestKey(sections[i], sections, keyName)
+				return fmt.Errorf("%s: [%s] has no key %q%s", at(path, text, name, keyName), name, keyName, meant(near))
 			}
 			if err := k.setTOML(table[keyName]); err != nil {
 				return fmt.Errorf("%s: %s.%s: %w", at(path, text, name, keyName), name, keyName, err)

@@ -29,6 +29,12 @@ type Loader struct {
 	Config []any
 	// Known lists the sections of all programs; nil means Sections().
 	Known []string
+	// Environ is os.Environ() or like it: variables among it that name a section of
+	// this program and no key of it are refused. Nil refuses none.
+	Environ []string
+	// Aliases are the flags, with their dashes, that the caller has replaced in the
+	// arguments already; they are suggested for misspelt ones.
+	Aliases []string
 
 	sections []*section
 }
@@ -79,6 +85,9 @@ func (l *Loader) Load(args []string, lookupEnv func(string) (string, bool)) (res
 		if err := applyFile(path, string(text), l.sections, l.known()); err != nil {
 			return nil, line.mode, err
 		}
+	}
+	if err := l.checkEnviron(); err != nil {
+		return nil, line.mode, err
 	}
 	for k := range l.keys() {
 		if k.env() == "" {
@@ -170,7 +179,11 @@ func (l *Loader) parse(args []string) (commandLine, error) {
 		name, value, given := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
 		k := l.key(name)
 		if k == nil && !slices.Contains(builtinFlags[:], name) {
-			return line, fmt.Errorf("there is no flag %s; see --help", strings.SplitN(arg, "=", 2)[0])
+			wrong := strings.SplitN(arg, "=", 2)[0]
+			if near := l.nearestFlag(name); near != "" {
+				return line, fmt.Errorf("there is no flag %s; did you mean %s?", wrong, near)
+			}
+			return line, fmt.Errorf("there is no flag %s; see --help", wrong)
 		}
 		takesValue := name == "config" || k != nil && k.value.Kind() != reflect.Bool
 		switch {

@@ -33,6 +33,7 @@ type Program struct {
 type Host struct {
 	Args           []string // without the program's name
 	LookupEnv      func(string) (string, bool)
+	Environ        []string  // as os.Environ returns; only names are read, to find misspelt ones
 	Stdin          io.Reader // read only when supervised
 	Stdout, Stderr io.Writer
 	Signals        <-chan os.Signal // as StopSignals returns
@@ -99,7 +100,7 @@ func IgnoreBrokenPipes() { signal.Ignore(syscall.SIGPIPE) }
 func Main(p Program) {
 	IgnoreBrokenPipes()
 	os.Exit(p.Start(Host{
-		Args: os.Args[1:], LookupEnv: os.LookupEnv,
+		Args: os.Args[1:], LookupEnv: os.LookupEnv, Environ: os.Environ(),
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: StopSignals(),
 	}))
 }
@@ -114,7 +115,7 @@ func Main(p Program) {
 // ends.
 func (p Program) Start(h Host) int {
 	common := DefaultCommon()
-	loader := Loader{Name: p.Name, Doc: p.Doc, Config: []any{p.Config, &common}}
+	loader := Loader{Name: p.Name, Doc: p.Doc, Config: []any{p.Config, &common}, Environ: h.Environ}
 	rest, mode, err := loader.Load(h.Args, h.LookupEnv)
 	if err == nil && len(rest) > 0 {
 		err = fmt.Errorf("%q is not a flag, and nothing else is expected; see --help", rest[0])

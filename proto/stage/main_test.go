@@ -21,7 +21,7 @@ import (
 
 // TestMain lets the test binary be a program, so that Main can be tested.
 func TestMain(m *testing.M) {
-	if os.Getenv("RHEA_STAGE_TEST_PROGRAM") == "1" {
+	if os.Getenv("RHEA_TEST_PROGRAM") == "1" {
 		Main(testProgram(func(ctx context.Context, p Process) error {
 			p.Log.Info("working")
 			<-ctx.Done()
@@ -271,7 +271,7 @@ func TestMainAsAProcess(t *testing.T) {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 			defer cancel()
 			cmd := exec.CommandContext(ctx, os.Args[0])
-			cmd.Env = append(os.Environ(), "RHEA_STAGE_TEST_PROGRAM=1", SupervisedEnv+"="+c.supervised)
+			cmd.Env = append(os.Environ(), "RHEA_TEST_PROGRAM=1", SupervisedEnv+"="+c.supervised)
 			stdin, err := cmd.StdinPipe()
 			if err != nil {
 				t.Fatal(err)
@@ -360,7 +360,7 @@ func startProgram(t *testing.T, command ...string) (*exec.Cmd, *bufio.Scanner, i
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
-	cmd.Env = append(os.Environ(), "RHEA_STAGE_TEST_PROGRAM=1")
+	cmd.Env = append(os.Environ(), "RHEA_TEST_PROGRAM=1")
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

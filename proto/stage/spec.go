@@ -41,6 +41,9 @@ func (k *key) env() string {
 	return "RHEA_" + strings.ToUpper(strings.ReplaceAll(k.section+"_"+k.name, "-", "_"))
 }
 
+// envName is the section's part of its keys' environment variables.
+func (s *section) envName() string { return strings.ToUpper(strings.ReplaceAll(s.name, "-", "_")) }
+
 // sectionsOf walks pointers to structs of sections. A shape that breaks the rules
 // of Loader.Config is a defect of the program, not of its input: it panics.
 func sectionsOf(configs []any) []*section {

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"rhea/proto/stage"
@@ -46,6 +48,8 @@ func unalias(args []string, more map[string]string) []string {
 // load reads a command's configuration. When there is nothing left to do, for
 // --help or an error, code is the exit code and done is true.
 func load(h stage.Host, l *stage.Loader, help string, args []string) (rest []string, mode stage.Mode, code int, done bool) {
+	l.Environ = h.Environ
+	l.Aliases = append(slices.Sorted(maps.Keys(aliases())), "--bus")
 	rest, mode, err := l.Load(args, h.LookupEnv)
 	switch {
 	case err != nil:

@@ -43,7 +43,7 @@ func main() {
 		}
 	}
 	os.Exit(run(stage.Host{
-		Args: os.Args[1:], LookupEnv: os.LookupEnv,
+		Args: os.Args[1:], LookupEnv: os.LookupEnv, Environ: os.Environ(),
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: stage.StopSignals(),
 	}))
 }
@@ -69,11 +69,17 @@ func run(h stage.Host) int {
 		fmt.Fprintf(h.Stdout, "rhea %s\n", stage.Version())
 		return stage.ExitOK
 	}
+	var names []string
 	for _, c := range commands() {
 		if c.name == name {
 			h.Args = h.Args[1:]
 			return c.run(h)
 		}
+		names = append(names, c.name)
+	}
+	if near := stage.Nearest(name, names); near != "" {
+		fmt.Fprintf(h.Stderr, "rhea: there is no command %q; did you mean %s?\n", name, near)
+		return stage.ExitUsage
 	}
 	fmt.Fprintf(h.Stderr, "rhea: there is no command %q; `rhea help` lists them\n", name)
 	return stage.ExitUsage

@@ -261,6 +261,8 @@ func TestUsage(t *testing.T) {
 		{"help", 0, "Usage: rhea COMMAND"},
 		{"help up", 0, "Usage: rhea up"},
 		{"nonsense", stage.ExitUsage, `no command "nonsense"`},
+		{"statsu", stage.ExitUsage, `no command "statsu"; did you mean status?`},
+		{"up --ingester 3", stage.ExitUsage, "no flag --ingester; did you mean --ingesters?"},
 		{"version", 0, "rhea "},
 		{"up --version", 0, "rhea "},
 		{"up --nonsense", stage.ExitUsage, "no flag --nonsense"},
