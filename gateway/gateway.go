@@ -32,6 +32,8 @@ type gateway struct {
 	information []byte
 	landing     []byte
 
+	serving atomic.Bool   // connections are accepted
+	pulse   *stage.Pulse  // of the loop
 	counter atomic.Uint32 // connections so far
 	plain   atomic.Int64  // TCP connections that are not WebSockets
 }
@@ -66,6 +68,12 @@ func Run(ctx context.Context, cfg Config, env stage.Env) error {
 		return fmt.Errorf("gateway: %w", err)
 	}
 	r := bus.NewRoster(env.Bus, subject.Gateway, env.Version, g.metrics.member)
+	g.pulse = env.Checks.Loop("loop")
+	env.Checks.Ready("clients", g.ready)
+	env.Checks.Ready("stages", func() error {
+		// Without negentropy all but NEG-OPEN works.
+		return r.View().Serving(subject.Ingester, subject.Reqworker, subject.Monitor)
+	})
 	return r.While(ctx, func(ctx context.Context) error { return g.run(ctx, r, listener, env) })
 }
 
@@ -103,8 +111,9 @@ func (g *gateway) run(ctx context.Context, r *bus.Roster, listener net.Listener,
 	l := &loop{
 		core: newCore(g.bus.Space, g.bus.Instance, g.rules(&env), outbox, g.hub, time.Now()),
 		hub:  g.hub, inbox: inbox, outbox: outbox, roster: r, changes: r.Changes(),
-		bus: g.bus, reconnects: g.bus.Reconnects(),
+		bus: g.bus, reconnects: g.bus.Reconnects(), pulse: g.pulse,
 	}
+	defer g.pulse.End()
 	server := &http.Server{
 		Handler: g, ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, WriteTimeout: 2 * headerTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ConnState: g.bound,
@@ -117,7 +126,9 @@ func (g *gateway) run(ctx context.Context, r *bus.Roster, listener net.Listener,
 		g.config.Ready(listener.Addr())
 	}
 
+	g.serving.Store(true)
 	err := l.serve(ctx, served)
+	g.serving.Store(false)
 	closed := make(chan struct{})
 	go func() { // WebSockets are no longer the server's
 		defer close(closed)
@@ -127,6 +138,14 @@ func (g *gateway) run(ctx context.Context, r *bus.Roster, listener net.Listener,
 	g.hub.end()
 	<-closed
 	return err
+}
+
+// ready says why clients had better connect to another gateway.
+func (g *gateway) ready() error {
+	if !g.serving.Load() {
+		return errNotServing
+	}
+	return nil
 }
 
 // rules are what the core goes by, with a secret of this run.
@@ -173,6 +192,8 @@ func (g *gateway) serve(nc net.Conn, from netip.Addr, host string, early []byte)
 		g.door.leave(from)
 	}
 }
+
+var errNotServing = errors.New("no connections are accepted")
 
 // errServer says that the HTTP server has ended by itself.
 var errServer = errors.New("gateway: the HTTP server has ended")

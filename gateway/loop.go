@@ -7,6 +7,7 @@ import (
 
 	"rhea/proto/bus"
 	"rhea/proto/relaypb"
+	"rhea/proto/stage"
 )
 
 // loop feeds the core: one thing arrives, what else waits is handled with it, and
@@ -21,6 +22,7 @@ type loop struct {
 
 	bus        *bus.Bus
 	reconnects uint64 // of bus, as of the last tick
+	pulse      *stage.Pulse
 }
 
 // serve runs until ctx ends, or the HTTP server does.
@@ -50,6 +52,7 @@ func (l *loop) serve(ctx context.Context, served <-chan error) error {
 // tick moves the core's clock. What has arrived is handled before alarms ring: when
 // the loop has stood still, they are late, and so is what they miss.
 func (l *loop) tick(now time.Time) {
+	l.pulse.Beat()
 	l.core.Advance(now)
 	for range l.inbox.Waiting() {
 		l.inbox.Each(<-l.inbox.C(), l.core.Handle)

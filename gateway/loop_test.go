@@ -10,6 +10,7 @@ import (
 	"rhea/proto/limits"
 	"rhea/proto/policy"
 	"rhea/proto/relaypb"
+	"rhea/proto/stage"
 	"rhea/proto/subject"
 )
 
@@ -26,7 +27,7 @@ func newTestLoop(t *testing.T, now time.Time, said ...string) (*loop, *bus.Bus, 
 		t.Fatal(err)
 	}
 	h := newTestHub(lim.MaxMessageLength)
-	l := &loop{core: newCore(w.space, b.Instance, rules{config: &cfg, limits: &lim, policy: &policy.Policy{Auth: policy.AuthNeeded}}, b.NewOutbox(), h, now), hub: h, inbox: inbox, bus: b}
+	l := &loop{core: newCore(w.space, b.Instance, rules{config: &cfg, limits: &lim, policy: &policy.Policy{Auth: policy.AuthNeeded}}, b.NewOutbox(), h, now), hub: h, inbox: inbox, bus: b, pulse: new(stage.Pulse)}
 	l.core.HandleRoster(testView{owners: map[subject.Stage]subject.Instance{subject.Ingester: 1, subject.Reqworker: 2}})
 
 	cn := &conn{id: subject.MakeConnID(b.Instance, 4), socket: socket{hub: h}} // in shard 0 of 4

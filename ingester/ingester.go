@@ -21,9 +21,10 @@ const (
 	batchBytes    = 4 << 20
 )
 
-// How a stopping ingester hands its shards over, and how soon a subscription
-// that failed is tried again.
+// How often the loop shows that it turns, how long a stopping ingester waits for
+// its successors, and how soon a subscription that failed is tried again.
 const (
+	tickEvery      = time.Second
 	handOver       = 2 * time.Second
 	reconcileAgain = 500 * time.Millisecond
 )
@@ -52,6 +53,7 @@ type ingester struct {
 	verify  verifier
 	workers int
 	metrics *metrics
+	pulse   *stage.Pulse
 	retry   <-chan time.Time // after a Reconcile that failed
 }
 
@@ -64,6 +66,9 @@ func newIngester(cfg Config, env stage.Env, verify verifier) *ingester {
 	in.inbox = bus.Listen(env.Bus, func() *relaypb.IngestInbox { return new(relaypb.IngestInbox) }, 0)
 	in.outbox = env.Bus.NewOutbox()
 	in.shards = bus.NewOwnership(env.Bus, in.roster, subject.Ingester, in.inbox, env.Bus.Space.Ingest)
+	in.pulse = env.Checks.Loop("loop")
+	env.Checks.Ready("shards", in.shards.Ready)
+	env.Checks.Ready("writer", func() error { return in.roster.View().Serving() })
 	env.Metrics.GaugeFunc("inbox_waiting", "Bus messages that wait to be read.", func() float64 { return float64(in.inbox.Waiting()) })
 	return in
 }
@@ -95,10 +100,15 @@ func (in *ingester) run(ctx context.Context) error {
 
 // serve is the loop. It ends when stop is closed or done reports true.
 func (in *ingester) serve(stop <-chan struct{}, changes <-chan struct{}, done func() bool) {
+	tick := time.NewTicker(tickEvery)
+	defer tick.Stop()
+	defer in.pulse.End()
 	for !done() {
 		select {
 		case <-stop:
 			return
+		case <-tick.C:
+			in.pulse.Beat()
 		case <-changes:
 			in.reconcile()
 		case <-in.retry:

@@ -48,6 +48,8 @@ type monitor struct {
 	fetcher  *fetcher
 	core     *core
 	metrics  *metrics
+	pulse    *stage.Pulse
+	lag      bus.Lag
 	refused  uint64 // watches, at the last line logged about it
 }
 
@@ -68,6 +70,10 @@ func newMonitor(cfg Config, env stage.Env) *monitor {
 		m.metrics.fetchErrors.Inc()
 		env.Log.Debug("a range of the log is not to be had, will try again", "err", err)
 	})
+	m.pulse = env.Checks.Loop("loop")
+	env.Checks.Ready("shards", m.shards.Ready)
+	env.Checks.Ready("writer", func() error { return m.roster.View().Serving() })
+	env.Checks.Ready("log", m.lag.Check)
 	env.Metrics.GaugeFunc("inbox_waiting", "Bus messages that wait to be read.", func() float64 { return float64(m.inbox.Waiting()) })
 	return m
 }
@@ -114,6 +120,7 @@ func (m *monitor) start() (stop func(), failed <-chan error) {
 func (m *monitor) serve(stop <-chan struct{}, changes <-chan struct{}, failed <-chan error, done func() bool) error {
 	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
+	defer m.pulse.End()
 	var again <-chan struct{} // always, while watches are left to be served; else nil
 	always := make(chan struct{})
 	close(always)
@@ -127,7 +134,9 @@ func (m *monitor) serve(stop <-chan struct{}, changes <-chan struct{}, failed <-
 		case <-changes:
 			m.reconcile()
 		case now := <-tick.C:
+			m.pulse.Beat()
 			m.reconcile()
+			m.measureLag(now)
 			m.core.tick(now, m.roster.View().Alive)
 			m.report()
 		case msg := <-m.inbox.C():
@@ -201,6 +210,13 @@ func (m *monitor) reconcile() {
 	if len(gained)+len(lost) > 0 {
 		m.env.Log.Info("shards", "gained", gained, "lost", lost, "held", len(m.shards.Held()))
 		m.core.reshard(time.Now(), gained, lost)
+	}
+}
+
+// measureLag compares what has been matched with what the writer says is on disk.
+func (m *monitor) measureLag(now time.Time) {
+	if head, ok := m.roster.View().Head(); ok && m.core.known {
+		m.lag.Note(now, m.core.position(), head)
 	}
 }
 

@@ -2,6 +2,7 @@ package negentropy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -50,6 +51,8 @@ type shell struct {
 	loader  *loader
 	reader  *reader
 	metrics *metrics
+	pulse   *stage.Pulse
+	lag     bus.Lag     // of the tree
 	state   mirrorState // as logged last
 	giveUp  func()      // ends the loader
 
@@ -88,6 +91,10 @@ func newShell(cfg Config, env stage.Env) *shell {
 	s.shards = bus.NewOwnership(b, s.roster, subject.Negentropy, s.inbox, b.Space.Neg)
 	s.reader = &reader{bus: b, metrics: s.metrics}
 	s.loader = &loader{bus: b, roster: s.roster, reader: s.reader, log: env.Log, max: cfg.MaxTreeRecords, out: make(chan news)}
+	s.pulse = env.Checks.Loop("loop")
+	env.Checks.Ready("shards", s.shards.Ready)
+	env.Checks.Ready("writer", func() error { return s.roster.View().Serving() })
+	env.Checks.Ready("tree", s.treeReady)
 	env.Metrics.GaugeFunc("inbox_waiting", "Bus messages that wait to be read.", func() float64 { return float64(s.inbox.Waiting()) })
 	return s
 }
@@ -188,6 +195,7 @@ func (s *shell) reply(ctx context.Context) {
 func (s *shell) serve(stop <-chan struct{}, changes <-chan struct{}, failed <-chan error, done func() bool) error {
 	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
+	defer s.pulse.End()
 	for !done() {
 		select {
 		case <-stop:
@@ -197,7 +205,9 @@ func (s *shell) serve(stop <-chan struct{}, changes <-chan struct{}, failed <-ch
 		case <-changes:
 			s.reconcile()
 		case now := <-tick.C:
+			s.pulse.Beat()
 			s.reconcile()
+			s.measureLag(now)
 			s.core.tick(now, s.roster.View().Alive)
 		case n := <-s.loader.out:
 			s.core.news(time.Now(), n)
@@ -265,6 +275,31 @@ func (s *shell) say(out outputs) {
 		}
 	}
 }
+
+// measureLag compares what the tree has with what the writer says is on disk.
+func (s *shell) measureLag(now time.Time) {
+	head, ok := s.roster.View().Head()
+	switch {
+	case s.core.mirror.state != following:
+		s.lag.Forget()
+	case ok:
+		s.lag.Note(now, s.core.mirror.position, head)
+	}
+}
+
+// treeReady says what the tree lacks. One that is given up lacks nothing: sessions
+// do without it.
+func (s *shell) treeReady() error {
+	switch mirrorState(s.metrics.treeState.Value()) {
+	case loading:
+		return errLoading
+	case following:
+		return s.lag.Check()
+	}
+	return nil
+}
+
+var errLoading = errors.New("the ids of all events are being read")
 
 func (s *shell) reconcile() {
 	gained, lost, err := s.shards.Reconcile()

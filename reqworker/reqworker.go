@@ -47,6 +47,7 @@ type worker struct {
 	outbox  *bus.Outbox
 	core    *core
 	metrics *metrics
+	pulse   *stage.Pulse
 	reader  Reader
 	asks    chan job    // the core has at most cfg.Concurrency slices under way,
 	results chan result // so neither is ever full
@@ -82,6 +83,9 @@ func newWorker(cfg Config, env stage.Env, reader Reader) *worker {
 	w.inbox = bus.Listen(b, func() *relaypb.ReqInbox { return new(relaypb.ReqInbox) }, 0)
 	w.shards = bus.NewOwnership(b, w.roster, subject.Reqworker, w.inbox, b.Space.Req)
 	w.outbox = b.NewOutbox()
+	w.pulse = env.Checks.Loop("loop")
+	env.Checks.Ready("shards", w.shards.Ready)
+	env.Checks.Ready("writer", func() error { return w.roster.View().Serving() })
 	env.Metrics.GaugeFunc("inbox_waiting", "Bus messages that wait to be read.", func() float64 { return float64(w.inbox.Waiting()) })
 	return w
 }
@@ -142,6 +146,7 @@ func (w *worker) serve(stop <-chan struct{}, changes <-chan struct{}, done func(
 	defer tick.Stop()
 	rouse := time.NewTimer(time.Hour)
 	defer rouse.Stop()
+	defer w.pulse.End()
 	for !done() {
 		select {
 		case <-stop:
@@ -149,6 +154,7 @@ func (w *worker) serve(stop <-chan struct{}, changes <-chan struct{}, done func(
 		case <-changes:
 			w.reconcile()
 		case now := <-tick.C:
+			w.pulse.Beat()
 			w.reconcile()
 			w.core.tick(now, w.roster.View().Alive)
 		case <-rouse.C:

@@ -52,11 +52,12 @@ type writer struct {
 	syncer *syncer
 	ahead  int  // commits that wait for the disk
 	due    bool // there may be something to sweep
-	diskOK bool
+	pulse  *stage.Pulse
+	full   atomic.Bool // the disk, nearly
 }
 
 func newWriter(cfg Config, env stage.Env, fs vfs.FS) *writer {
-	w := &writer{cfg: cfg, env: env, fs: fs, metrics: newMetrics(env.Metrics), diskOK: true}
+	w := &writer{cfg: cfg, env: env, fs: fs, metrics: newMetrics(env.Metrics)}
 	w.own = &relaypb.Member{Instance: uint32(env.Bus.Instance), Started: time.Now().UnixMilli()}
 	w.roster = bus.NewRoster(env.Bus, subject.Writer, env.Version, func(m *relaypb.Member) {
 		m.Started = w.own.Started
@@ -64,6 +65,8 @@ func newWriter(cfg Config, env stage.Env, fs vfs.FS) *writer {
 		m.Stats = env.Metrics.Snapshot()
 	})
 	w.inbox = bus.Listen(env.Bus, func() *relaypb.WriteInbox { return new(relaypb.WriteInbox) }, 0)
+	w.pulse = env.Checks.Loop("loop")
+	env.Checks.Ready("store", w.ready)
 	env.Metrics.GaugeFunc("inbox_waiting", "Bus messages that wait to be read.", func() float64 { return float64(w.inbox.Waiting()) })
 	env.Metrics.GaugeFunc("seq", "The last Seq on disk.", func() float64 { return float64(w.head.Load()) })
 	return w
@@ -166,6 +169,7 @@ func (w *writer) decide(ctx context.Context) error {
 	changes := w.roster.Changes()
 	tick := time.NewTicker(housekeeping)
 	defer tick.Stop()
+	defer w.pulse.End()
 	w.checkDisk()
 	now := make(chan struct{})
 	close(now)
@@ -195,6 +199,7 @@ func (w *writer) decide(ctx context.Context) error {
 				return rivalError(m)
 			}
 		case <-tick.C:
+			w.pulse.Beat()
 			if err := w.keepHouse(); err != nil {
 				return err
 			}
@@ -289,12 +294,28 @@ func (w *writer) checkDisk() {
 	if usage, err := w.fs.GetDiskUsage(w.cfg.Dir); err == nil {
 		w.metrics.diskFree.Set(int64(usage.AvailBytes))
 	}
-	ok := w.store.DiskOK()
+	ok, full := w.store.DiskOK(), w.full.Load()
 	switch {
-	case ok && !w.diskOK:
+	case ok && full:
 		w.env.Log.Info("the disk has room again, events are taken", "dir", w.cfg.Dir)
-	case !ok && w.diskOK:
+	case !ok && !full:
 		w.env.Log.Error("the disk is nearly full, events are refused", "dir", w.cfg.Dir, "free", w.metrics.diskFree.Value(), "reserve", w.cfg.DiskReserve)
 	}
-	w.diskOK = ok
+	w.full.Store(!ok)
 }
+
+// ready says why this writer does not take events.
+func (w *writer) ready() error {
+	switch {
+	case w.storeID.Load() == 0:
+		return errNotServed
+	case w.full.Load():
+		return errDiskFull
+	}
+	return nil
+}
+
+var (
+	errNotServed = errors.New("none is served yet")
+	errDiskFull  = errors.New("the disk is nearly full, events are refused")
+)

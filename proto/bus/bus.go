@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -35,6 +36,8 @@ type Conn interface {
 	Dropped() uint64
 	// Reconnects counts how often the connection was lost and came back.
 	Reconnects() uint64
+	// Connected says whether the connection is up at the moment.
+	Connected() bool
 	// Dead receives once if the connection has ended for good, not by Close.
 	Dead() <-chan error
 	// Close flushes what was published and ends the connection.
@@ -98,6 +101,23 @@ func (b *Bus) Reconnects() uint64 {
 		n += b.control.Reconnects()
 	}
 	return n
+}
+
+// Down says which of the connections are down at the moment, nil if none is.
+func (b *Bus) Down() error {
+	var down []string
+	for _, c := range []struct {
+		name string
+		conn Conn
+	}{{"in", b.in}, {"out", b.out}, {"control", b.control}} {
+		if !c.conn.Connected() {
+			down = append(down, c.name)
+		}
+	}
+	if len(down) > 0 {
+		return fmt.Errorf("no connection to NATS (%s)", strings.Join(down, ", "))
+	}
+	return nil
 }
 
 // Watch waits until ctx ends, or a connection ends for good, which it returns: a

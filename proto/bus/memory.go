@@ -143,5 +143,6 @@ func (c memoryConn) Request(ctx context.Context, subj string, data []byte) (*Mes
 
 func (c memoryConn) Dropped() uint64    { return c.m.dropped.Load() }
 func (c memoryConn) Reconnects() uint64 { return 0 }
+func (c memoryConn) Connected() bool    { return true }
 func (c memoryConn) Dead() <-chan error { return nil }
 func (c memoryConn) Close()             {}

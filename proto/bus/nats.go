@@ -211,6 +211,8 @@ func (c *natsConn) Dropped() uint64 {
 
 func (c *natsConn) Reconnects() uint64 { return c.reconnects.Load() }
 
+func (c *natsConn) Connected() bool { return c.nc.IsConnected() }
+
 func (c *natsConn) Dead() <-chan error { return c.dead }
 
 func (c *natsConn) Close() {

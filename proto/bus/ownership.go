@@ -1,6 +1,8 @@
 package bus
 
 import (
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -63,6 +65,27 @@ func (o *Ownership) Reconcile() (gained, lost []subject.Shard, err error) {
 		o.roster.SetOwned(o.Held())
 	}
 	return gained, lost, err
+}
+
+// Ready says why this process does not do its share yet: it does not hear its own
+// announcements, or does not listen on all shards that fall to it. It is safe for
+// concurrent use.
+func (o *Ownership) Ready() error {
+	view := o.roster.View()
+	self := view.Member(o.self)
+	if self == nil {
+		return errors.New("its own announcements do not come back over the bus")
+	}
+	missing := 0
+	for sh, owner := range assign(view.shards, view.Members(o.stage)) {
+		if owner == o.self && !slices.Contains(self.Owned, uint32(sh)) {
+			missing++
+		}
+	}
+	if missing > 0 {
+		return fmt.Errorf("it does not listen yet on %d of the shards that fall to it", missing)
+	}
+	return nil
 }
 
 // Held returns the shards that this process listens on, ascending.

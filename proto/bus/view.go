@@ -1,6 +1,8 @@
 package bus
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 
 	"rhea/proto/relaypb"
@@ -53,6 +55,37 @@ func (v *View) Owner(st subject.Stage, sh subject.Shard) subject.Instance {
 		return o[sh]
 	}
 	return 0
+}
+
+// Serving says what is missing: a writer that serves a store, or a listener for
+// each shard of the given stages. It returns nil when nothing is.
+func (v *View) Serving(stages ...subject.Stage) error {
+	if _, ok := v.Head(); !ok {
+		return errors.New("no writer serves a store")
+	}
+	for _, st := range stages {
+		free := 0
+		for sh := range v.shards {
+			if v.Owner(st, subject.Shard(sh)) == 0 {
+				free++
+			}
+		}
+		if free > 0 {
+			return fmt.Errorf("%d of %d shards have no %s", free, v.shards, st)
+		}
+	}
+	return nil
+}
+
+// Head returns the last Seq on disk as the writer has said it last, and whether
+// one serves a store.
+func (v *View) Head() (head subject.Seq, ok bool) {
+	for _, m := range v.Members(subject.Writer) {
+		if m.Store != 0 {
+			head, ok = max(head, subject.Seq(m.Seq)), true
+		}
+	}
+	return head, ok
 }
 
 // listeners computes Owner for all shards of a stage.

@@ -1,6 +1,6 @@
 // Package stage is the life that every Rhea process shares: reading its
-// configuration, logging, counting, answering /metrics and /healthz, starting,
-// draining and ending.
+// configuration, logging, counting, answering /metrics, /healthz and /readyz,
+// starting, draining and ending.
 //
 //	main.go ── Main(Program) ── Load ──────► sections filled and validated
 //	                  │

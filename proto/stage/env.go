@@ -17,6 +17,7 @@ type Env struct {
 	Bus     *bus.Bus
 	Log     *slog.Logger
 	Metrics *Metrics
+	Checks  *Checks
 	Limits  limits.Limits
 	Policy  policy.Policy
 	Version string
@@ -30,9 +31,10 @@ func WithBus(ctx context.Context, p Process, c bus.Config, l limits.Limits, pol 
 		return err
 	}
 	defer b.Close()
+	p.Checks.add("bus", b.Down)
 	p.Metrics.CounterFunc("bus_dropped", "Bus messages that found an inbox full.", func() float64 { return float64(b.Dropped()) })
 	p.Metrics.CounterFunc("bus_garbage", "Bus messages, or parts of them, that did not decode.", func() float64 { return float64(b.Garbage()) })
-	return run(ctx, Env{Bus: b, Log: p.Log, Metrics: p.Metrics, Limits: l, Policy: pol, Version: version})
+	return run(ctx, Env{Bus: b, Log: p.Log, Metrics: p.Metrics, Checks: p.Checks, Limits: l, Policy: pol, Version: version})
 }
 
 // version is set by the linker (make build); a build without it names the commit.

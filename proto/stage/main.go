@@ -165,7 +165,7 @@ func (p Program) live(h Host, common Common) int {
 
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	process.Health("life", func() error {
+	process.Checks.add("life", func() error {
 		if ctx.Err() != nil {
 			return errors.New("draining")
 		}

@@ -211,7 +211,8 @@ func TestMetricsEndpoint(t *testing.T) {
 	p := testProgram(func(ctx context.Context, p Process) error {
 		base := <-base
 		p.Metrics.Counter("events", "Events taken.").Add(5)
-		p.For("writer").Metrics.Counter("events", "Events taken.").Add(6)
+		writer := p.For("writer")
+		writer.Metrics.Counter("events", "Events taken.").Add(6)
 		if code, body := get(base + "/metrics"); code != 200 ||
 			!strings.Contains(body, "rhea_events_total{stage=\"gateway\"} 5\nrhea_events_total{stage=\"writer\"} 6\n") ||
 			!strings.Contains(body, "go_goroutines ") || !strings.Contains(body, "process_resident_memory_bytes ") {
@@ -220,17 +221,35 @@ func TestMetricsEndpoint(t *testing.T) {
 		if code, body := get(base + "/healthz"); code != 200 || body != "ok\n" {
 			t.Errorf("/healthz: %d %s", code, body)
 		}
+		if code, body := get(base + "/readyz"); code != 503 || body != "process: is starting\nwriter: process: is starting\n" {
+			t.Errorf("/readyz before anybody is: %d %s", code, body)
+		}
+		var shards, tree error
+		p.Checks.Ready("shards", func() error { return shards })
+		writer.Checks.Ready("tree", func() error { return tree })
+		if code, body := get(base + "/readyz"); code != 200 || body != "ok\n" {
+			t.Errorf("/readyz: %d %s", code, body)
+		}
 		if code, body := get(base + "/debug/pprof/goroutine?debug=1"); code != 200 || !strings.Contains(body, "goroutine profile") {
 			t.Errorf("/debug/pprof: %d %s", code, body)
 		}
 		if code, _ := get(base + "/"); code != 404 {
 			t.Errorf("/: %d", code)
 		}
-		p.Health("bus", func() error { return errors.New("not connected") })
+		shards, tree = errors.New("lost"), errors.New("felled")
 		signals <- syscall.SIGTERM
 		<-ctx.Done()
-		if code, body := get(base + "/healthz"); code != 503 || body != "life: draining\nbus: not connected\n" {
+		if code, body := get(base + "/readyz"); code != 503 || body != "life: draining\nshards: lost\nwriter: tree: felled\n" {
+			t.Errorf("/readyz while draining: %d %s", code, body)
+		}
+		if code, body := get(base + "/healthz"); code != 200 || body != "ok\n" {
 			t.Errorf("/healthz while draining: %d %s", code, body)
+		}
+		p.Checks.Alive("loop", func() error { return errors.New("stuck") })
+		for _, page := range []string{"/healthz", "/readyz"} {
+			if code, body := get(base + page); code != 503 || !strings.HasPrefix(body, "loop: stuck\n") {
+				t.Errorf("%s of one that is stuck: %d %s", page, code, body)
+			}
 		}
 		return nil
 	})

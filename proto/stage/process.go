@@ -14,6 +14,8 @@ type Process struct {
 	Instance subject.Instance
 	Log      *slog.Logger
 	Metrics  *Metrics
+	// Checks are what /healthz and /readyz say of this stage.
+	Checks *Checks
 
 	shell *shell
 }
@@ -25,41 +27,44 @@ type shell struct {
 
 	mu     sync.Mutex
 	sets   []*Metrics
-	checks []healthCheck
+	checks []*Checks
 }
 
-type healthCheck struct {
-	name  string
-	check func() error
+// NewProcess returns a process that nothing watches over, for a program that has
+// another life than Program gives it. Its logs go to w.
+func NewProcess(w io.Writer, c LogConfig, stage string) Process {
+	return newProcess(w, c, stage, newInstance())
+}
+
+// Serve answers for the process as section [metrics] says, until stop is called.
+func (p Process) Serve(c MetricsConfig) (stop func(), err error) {
+	server, err := startMetrics(c.Listen, p.shell, p.Log)
+	return server.stop, err
 }
 
 // newProcess returns a process whose logs go to w, which need not be safe for
 // concurrent use.
 func newProcess(w io.Writer, c LogConfig, stage string, instance subject.Instance) Process {
 	s := &shell{logs: &lockedWriter{w: w}, config: c}
-	return Process{shell: s}.as(stage, instance)
+	return Process{shell: s, Checks: &Checks{}}.as(stage, instance)
 }
 
 // For returns the same process seen as another stage, for a program that runs
-// several: own instance, logger and metrics, shared endpoint and health.
-func (p Process) For(stage string) Process { return p.as(stage, newInstance()) }
+// several: own instance, logger, metrics and checks, shared endpoint.
+func (p Process) For(stage string) Process {
+	p.Checks = &Checks{who: stage + ": "}
+	return p.as(stage, newInstance())
+}
 
 func (p Process) as(stage string, instance subject.Instance) Process {
 	m := NewMetrics(stage)
 	p.shell.mu.Lock()
 	defer p.shell.mu.Unlock()
 	p.shell.sets = append(p.shell.sets, m)
+	p.shell.checks = append(p.shell.checks, p.Checks)
 	p.Instance, p.Metrics = instance, m
 	p.Log = p.shell.config.NewLogger(p.shell.logs, stage, p.Instance)
 	return p
-}
-
-// Health adds a condition to /healthz: while check returns an error, the process
-// is not healthy. It is called from any goroutine and must be quick.
-func (p Process) Health(name string, check func() error) {
-	p.shell.mu.Lock()
-	defer p.shell.mu.Unlock()
-	p.shell.checks = append(p.shell.checks, healthCheck{name, check})
 }
 
 type lockedWriter struct {

@@ -19,7 +19,7 @@ import (
 
 // MetricsConfig is section [metrics].
 type MetricsConfig struct {
-	Listen string `toml:"listen" help:"address for /metrics, /healthz and /debug/pprof, such as 127.0.0.1:9100; empty: none. Not for the public"`
+	Listen string `toml:"listen" help:"address for /metrics, /healthz, /readyz and /debug/pprof, such as 127.0.0.1:9100; empty: none. Not for the public"`
 }
 
 // Validate refuses what is not host:port.
@@ -33,7 +33,8 @@ func (c *MetricsConfig) Validate() error {
 	return nil
 }
 
-// metricsServer answers /metrics, /healthz and /debug/pprof for one process.
+// metricsServer answers /metrics, /healthz, /readyz and /debug/pprof for one
+// process.
 type metricsServer struct {
 	http http.Server
 	done chan struct{}
@@ -82,7 +83,8 @@ func (s *shell) handler() http.Handler {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
-	mux.HandleFunc("/healthz", s.healthz)
+	mux.HandleFunc("/healthz", s.answer(false))
+	mux.HandleFunc("/readyz", s.answer(true))
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
@@ -104,22 +106,22 @@ func (s *shell) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// healthz answers 200 and "ok", or 503 and a line for each failing check.
-func (s *shell) healthz(w http.ResponseWriter, _ *http.Request) {
-	s.mu.Lock()
-	checks := slices.Clone(s.checks)
-	s.mu.Unlock()
-	var failing strings.Builder
-	for _, c := range checks {
-		if err := c.check(); err != nil {
-			fmt.Fprintf(&failing, "%s: %v\n", c.name, err)
+// answer says 200 and "ok", or 503 and a line for each failing check.
+func (s *shell) answer(ready bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		s.mu.Lock()
+		checks := slices.Clone(s.checks)
+		s.mu.Unlock()
+		var failing []string
+		for _, c := range checks {
+			failing = c.failing(failing, ready)
 		}
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		if len(failing) > 0 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			fmt.Fprintln(w, strings.Join(failing, "\n"))
+			return
+		}
+		fmt.Fprintln(w, "ok")
 	}
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	if failing.Len() > 0 {
-		w.WriteHeader(http.StatusServiceUnavailable)
-		fmt.Fprint(w, failing.String())
-		return
-	}
-	fmt.Fprintln(w, "ok")
 }

@@ -21,6 +21,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -110,12 +111,20 @@ func (o Options) live(ctx context.Context, b *bus.Bus, roster *bus.Roster, insid
 	}
 	waitCtx, stopWaiting := context.WithCancel(ctx)
 	waited := make(chan struct{})
+	var isWhole atomic.Bool
+	p.Checks.Ready("relay", func() error {
+		if !isWhole.Load() {
+			return errors.New("is not whole yet")
+		}
+		return nil
+	})
 	go func() {
 		defer close(waited)
 		select {
 		case <-waitCtx.Done():
 		case at := <-listening:
 			if whole.Wait(waitCtx, roster, b.Space.Shards(), want, nil, p.Log) == nil {
+				isWhole.Store(true)
 				o.OnReady(at)
 			}
 		}

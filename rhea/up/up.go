@@ -19,9 +19,11 @@ package up
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -49,6 +51,7 @@ type Options struct {
 	Addresses []string
 	Drain     time.Duration // what each stage may take to stop
 	Log       *slog.Logger
+	Checks    *stage.Checks   // what this process answers for; nil: nothing
 	Output    io.Writer       // takes the children's log lines; safe for concurrent use
 	OnReady   func()          // called once, when the relay is whole
 	Kill      <-chan struct{} // closed: end the children without waiting
@@ -91,6 +94,12 @@ func (o Options) supervise(ctx context.Context, b *bus.Bus, roster *bus.Roster) 
 	defer waiter.Wait()
 	defer cancel()
 	ready := make(chan struct{})
+	o.Checks.Ready("relay", func() error {
+		if missing := whole.Missing(roster.View(), b.Space.Shards(), o.Counts); len(missing) > 0 {
+			return errors.New(strings.Join(missing, "; "))
+		}
+		return nil
+	})
 	waiter.Go(func() {
 		if whole.Wait(ctx, roster, b.Space.Shards(), o.Counts, o.Addresses, o.Log) == nil {
 			o.OnReady()

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"io"
 	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -425,6 +426,42 @@ func TestPortAfter(t *testing.T) {
 	}{{"127.0.0.1:9100", 3, "127.0.0.1:9103"}, {":0", 3, ":0"}, {"[::1]:1", 0, "[::1]:1"}} {
 		if got := portAfter(c.in, c.n); got != c.want {
 			t.Errorf("%s + %d: %s", c.in, c.n, got)
+		}
+	}
+}
+
+// A container's health check: a whole relay is well; one without a port, or with a
+// stage that is missing, is not.
+func TestHealth(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, errs := call("", "health", address); code != 1 || out != "" || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, "refused") {
+		t.Errorf("nobody there: code %d, %q, %q", code, out, errs)
+	}
+	_, stop := startSolo(t, filepath.Join(t.TempDir(), "data"), "--metrics.listen", address)
+	defer stop()
+	// Ready is what every stage calls ready, which some learn a moment later.
+	for began := time.Now(); ; {
+		code, _, errs := call("", "health", "--metrics.listen", address)
+		if code == 0 {
+			break
+		}
+		if !strings.HasPrefix(errs, "rhea health: 503 Service Unavailable: ") || time.Since(began) > 20*time.Second {
+			t.Fatal(errs)
+		}
+	}
+	if code, _, errs := call("", "health", "http://"+address+"/healthz"); code != 0 {
+		t.Error(errs)
+	}
+	for _, bad := range [][]string{{"a", "b"}, {"ftp://x"}, {"--nonsense"}} {
+		if code, _, errs := call("", append([]string{"health"}, bad...)...); code != stage.ExitUsage || strings.Count(errs, "\n") != 1 {
+			t.Errorf("%q: code %d, %q", bad, code, errs)
 		}
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"syscall"
 	"time"
 
-	"rhea/proto/bus"
 	"rhea/proto/stage"
 	"rhea/proto/subject"
 	relay "rhea/rhea/up"
@@ -65,6 +64,12 @@ func superviseRelay(h stage.Host, cfg relayConfig, common stage.Common, args []s
 		return err
 	}
 	errs := relay.NewLockedWriter(h.Stderr)
+	process := stage.NewProcess(errs, common.Log, "up")
+	stopMetrics, err := process.Serve(common.Metrics)
+	if err != nil {
+		return err
+	}
+	defer stopMetrics()
 	ctx, kill, stopWatching := stopOnSignals(h.Signals)
 	defer stopWatching()
 	counts := map[subject.Stage]int{
@@ -83,13 +88,13 @@ func superviseRelay(h stage.Host, cfg relayConfig, common stage.Common, args []s
 	o := relay.Options{
 		Data: cfg.Up.Data, BusListen: cfg.Up.Bus, Bus: cfg.Bus, Counts: counts, Paths: paths, Env: env,
 		Addresses: []string{address}, Drain: common.Stage.Drain + drainSlack,
-		Log: common.Log.NewLogger(errs, "up", bus.NewInstance()), Output: errs, Kill: kill,
+		Log: process.Log, Checks: process.Checks, Output: errs, Kill: kill,
 		OnReady: func() { fmt.Fprint(h.Stdout, readyLine(address, processes, cfg.Up.Data)) },
 	}
 	if common.Metrics.Listen != "" {
-		// One address serves one process.
+		// One address serves one process, the first this one.
 		o.EnvOf = func(n int) []string {
-			return []string{"RHEA_METRICS_LISTEN=" + portAfter(common.Metrics.Listen, n)}
+			return []string{"RHEA_METRICS_LISTEN=" + portAfter(common.Metrics.Listen, n+1)}
 		}
 	}
 	err = relay.Run(ctx, o)
