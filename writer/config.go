@@ -11,7 +11,7 @@ import (
 
 // Config is section [writer].
 type Config struct {
-	Dir           string         `toml:"dir" help:"directory of the store; made if it is not there"`
+	Dir           string         `toml:"dir" help:"directory of the store, made if it is not there; unless this is set, rhea up and rhea solo have it in their data directory"`
 	Cache         stage.ByteSize `toml:"cache" help:"memory for blocks of the store that were read"`
 	MemTable      stage.ByteSize `toml:"mem_table" help:"memory that commits fill before it is written to tables; twice this is used"`
 	DiskReserve   stage.ByteSize `toml:"disk_reserve" help:"free disk space below which events are refused; 0: none"`

@@ -26,13 +26,13 @@ type Policy struct {
 	// Auth is when a client is asked to authenticate (NIP-42).
 	Auth Auth `toml:"auth" help:"when clients are sent a challenge: connect (at once), needed (with the first answer that requires it), or required (at once, and nothing works without)"`
 	// PrivateKinds are served to authors and recipients only.
-	PrivateKinds Kinds `toml:"private_kinds" help:"kinds that only an authenticated author or p-tagged recipient may read (NIP-04, NIP-17, NIP-59)"`
+	PrivateKinds Kinds `toml:"private_kinds" help:"kinds (4,1059,30000-30003) that only an authenticated author or p-tagged recipient may read (NIP-04, NIP-17, NIP-59)"`
 	// MinPoW is the least number of leading zero bits of an event id (NIP-13).
 	MinPoW int `toml:"min_pow" help:"leading zero bits that an event's id must have (NIP-13); 0: none"`
 	// KindPoW is the same for single kinds, in place of MinPoW.
 	KindPoW Difficulties `toml:"kind_pow" help:"the same for single kinds, in place of min_pow: kind:bits, such as 1:16,7:8"`
 	// ExemptKinds are spared MinPoW and limits.CreatedAtLowerLimit and -UpperLimit.
-	ExemptKinds Kinds `toml:"exempt_kinds" help:"kinds spared min_pow and the bounds of created_at, which are meant for notes"`
+	ExemptKinds Kinds `toml:"exempt_kinds" help:"kinds (4,1059,30000-30003) spared min_pow and the bounds of created_at, which are meant for notes"`
 	// CloseByID ends a subscription that can only be for events by id when what is
 	// stored of them has been sent; one that arrives later is missed.
 	CloseByID bool `toml:"close_by_id" help:"close (CLOSED) a subscription after EOSE when every filter of it names ids; what arrives later is then missed"`

@@ -93,7 +93,7 @@ func (k Kinds) MarshalText() ([]byte, error) {
 func parseKind(text string) (nostr.Kind, error) {
 	n, err := strconv.ParseUint(strings.TrimSpace(text), 10, 16)
 	if err != nil {
-		return 0, fmt.Errorf("%q is no kind: want 0 to 65535", text)
+		return 0, fmt.Errorf("%q is no kind: want kinds from 0 to 65535", text)
 	}
 	return nostr.Kind(n), nil
 }

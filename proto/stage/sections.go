@@ -7,7 +7,7 @@ package stage
 // gives a program a new section adds it here (Load insists).
 func Sections() []string {
 	return []string{
-		"relay", "gateway", "ingester", "writer", "reqworker", "monitor", "negentropy",
-		"limits", "policy", "bus", "up", "log", "metrics", "stage",
+		"up", "relay", "gateway", "limits", "policy", "ingester", "writer", "reqworker", "monitor", "negentropy",
+		"bus", "log", "metrics", "stage",
 	}
 }

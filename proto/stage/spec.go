@@ -21,6 +21,7 @@ type key struct {
 	name     string
 	help     string
 	secret   bool
+	live     bool // a change is in force without a restart
 	value    reflect.Value
 	fallback string // text of the value before anything was loaded
 }
@@ -99,7 +100,7 @@ func (s *section) addKeys() {
 		}
 		k := &key{
 			section: s.name, name: name, help: f.Tag.Get("help"),
-			secret: f.Tag.Get("secret") == "true", value: s.holder.Field(i),
+			secret: f.Tag.Get("secret") == "true", live: f.Tag.Get("live") == "true", value: s.holder.Field(i),
 		}
 		if strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") != "" {
 			panic(fmt.Sprintf("stage: %s.%s: %q is not a key", s.holder.Type(), f.Name, name))

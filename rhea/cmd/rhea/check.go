@@ -5,6 +5,7 @@ import (
 
 	"rhea/proto/stage"
 	"rhea/rhea/operate"
+	"rhea/rhea/settings"
 	"rhea/writer"
 )
 
@@ -18,12 +19,12 @@ agree. Ends with exit code 1 when they do not.
 `
 
 type checkConfig struct {
-	Up     upConfig      `toml:"up"`
+	Up     settings.Up   `toml:"up"`
 	Writer writer.Config `toml:"writer"`
 }
 
 func check(h stage.Host) int {
-	cfg := checkConfig{Up: defaultUp(), Writer: writer.DefaultConfig()}
+	cfg := checkConfig{Up: settings.DefaultUp(), Writer: writer.DefaultConfig()}
 	l := &stage.Loader{Name: "rhea check", Config: []any{&cfg}}
 	rest, mode, code, done := load(h, l, checkHelp, unalias(h.Args, nil))
 	if done {

@@ -32,6 +32,7 @@ func commands() []command {
 		{"export", "write stored events as JSON lines, oldest first", export, false},
 		{"scan", "write the events that match a filter, newest first", scan, false},
 		{"status", "show the processes of a running relay and what they do", showStatus, false},
+		{"config", "check a file of settings: rhea config check FILE", config, false},
 		{"check", "check the store of a relay that does not run", check, false},
 		{"health", "ask a process whether it can do its work", checkHealth, false},
 	}

@@ -8,17 +8,18 @@ import (
 	"rhea/proto/limits"
 	"rhea/proto/stage"
 	"rhea/rhea/operate"
+	"rhea/rhea/settings"
 )
 
 // operatorConfig is what the commands for a running relay are configured with.
 type operatorConfig struct {
-	Up     upConfig      `toml:"up"`
+	Up     settings.Up   `toml:"up"`
 	Bus    bus.Config    `toml:"bus"`
 	Limits limits.Limits `toml:"limits"`
 }
 
 func defaultOperator() operatorConfig {
-	c := operatorConfig{Up: defaultUp(), Bus: bus.DefaultConfig(), Limits: limits.Default()}
+	c := operatorConfig{Up: settings.DefaultUp(), Bus: bus.DefaultConfig(), Limits: limits.Default()}
 	c.Bus.URL = operate.FromData
 	return c
 }

@@ -24,7 +24,7 @@ func solo(h stage.Host) int {
 	if done {
 		return code
 	}
-	cfg.settle()
+	settle(&cfg)
 	if mode == stage.ModePrintConfig {
 		if err := l.WriteConfig(h.Stdout); err != nil {
 			return fail(h, "solo", err)
@@ -36,7 +36,7 @@ func solo(h stage.Host) int {
 	program := stage.Program{
 		Name: "rhea solo", Stage: "solo", Version: stage.Version(), Config: &cfg,
 		Run: func(ctx context.Context, p stage.Process) error {
-			cfg.settle()
+			settle(&cfg)
 			cfg.Gateway.Relay = cfg.Relay
 			return relay.Run(ctx, relay.Options{
 				Data: cfg.Up.Data, BusListen: cfg.Up.Bus, Bus: cfg.Bus,

@@ -11,6 +11,7 @@ import (
 
 	"rhea/proto/stage"
 	"rhea/proto/subject"
+	"rhea/rhea/settings"
 	relay "rhea/rhea/up"
 )
 
@@ -41,7 +42,7 @@ func up(h stage.Host) int {
 	if code, done := noArguments(h, l, rest); done {
 		return code
 	}
-	cfg.settle()
+	settle(&cfg)
 	if mode == stage.ModePrintConfig {
 		if err := l.WriteConfig(h.Stdout); err != nil {
 			return fail(h, "up", err)
@@ -54,7 +55,7 @@ func up(h stage.Host) int {
 	return stage.ExitOK
 }
 
-func superviseRelay(h stage.Host, cfg relayConfig, common stage.Common, args []string) error {
+func superviseRelay(h stage.Host, cfg settings.Relay, common stage.Common, args []string) error {
 	paths, err := relay.Find()
 	if err != nil {
 		return err
