@@ -65,6 +65,17 @@ func Dial(ctx context.Context, c Config, instance subject.Instance, name string,
 	return New(space, instance, log, conns[0], conns[1], conns[2]), nil
 }
 
+// Connect connects as Dial does, and returns NATS's own client, for what a Bus does
+// not know. Its replies do not come back under the deployment's subjects. The caller
+// closes it.
+func Connect(ctx context.Context, c Config, name string, log *slog.Logger) (*nats.Conn, error) {
+	conn, err := dial(ctx, c, name, log, nil)
+	if err != nil {
+		return nil, err
+	}
+	return conn.nc, nil
+}
+
 type natsConn struct {
 	nc         *nats.Conn
 	reconnects atomic.Uint64
