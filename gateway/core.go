@@ -28,6 +28,7 @@ type core struct {
 	metrics *metrics
 
 	now    time.Time // of the last Tick or Advance
+	at     time.Time // of what is in hand, finer than now; for measuring alone
 	alarms *wheel
 	asked  uint64 // questions so far; see number
 
@@ -91,6 +92,7 @@ type word struct {
 	conn   *conn
 	client frame.Client // saidMessage; Body is the core's
 	taken  int          // saidMessage: bytes of the windows, the core's to give back
+	at     time.Time    // saidMessage: when it had been read
 	err    error        // saidMessage: why the client cannot be understood; saidEnding: an *ending
 }
 
@@ -147,6 +149,7 @@ func (c *core) HandleWord(w word) {
 	case saidEnding:
 		c.end(cn, w.err.(*ending))
 	case saidMessage:
+		c.at = w.at
 		num := c.message(cn, w.client, w.err)
 		c.claim(num, cn, w.taken)
 		if num == 0 && w.client.Verb == frame.Auth && w.taken > 0 {
@@ -216,7 +219,7 @@ func (c *core) Handle(m *relaypb.OutInbox) {
 
 // Advance moves the clock.
 func (c *core) Advance(now time.Time) {
-	c.now = now
+	c.now, c.at = now, now
 	c.hub.tick.Store(now.UnixNano())
 }
 

@@ -18,6 +18,7 @@ type count struct {
 	filters []byte
 	keys    [][]byte
 	num     uint64
+	came    time.Time // when it had been read
 	since   time.Time // when it was asked, or last heard of
 	again   time.Time // when it is sent again
 }
@@ -30,7 +31,7 @@ func (c *core) enumerate(cn *conn, id frame.SubID, filters []byte) (num uint64) 
 		c.refuseSub(cn, id, why)
 		return 0
 	}
-	n := &count{conn: cn, id: id, filters: filters, keys: cn.allKeys(), num: c.number(cn.shard), since: c.now}
+	n := &count{conn: cn, id: id, filters: filters, keys: cn.allKeys(), num: c.number(cn.shard), came: c.at, since: c.now}
 	cn.counts = append(cn.counts, n)
 	cn.filters += len(filters)
 	c.counts[n.num] = n
@@ -110,6 +111,7 @@ func (c *core) counted(m *relaypb.Counted) {
 	if len(m.Hll) == len(r.HLL) {
 		r.HLL = (*[256]byte)(m.Hll)
 	}
+	c.metrics.countTime.Observe(c.at.Sub(n.came).Seconds())
 	c.dropCount(n, false)
 	c.say(n.conn, frame.AppendCount(c.scratch[:0], n.id, r))
 }

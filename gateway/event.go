@@ -17,6 +17,7 @@ type event struct {
 	auth  bool
 	hear  *hearing // of an ephemeral event, on a relay that mutes
 	since time.Time
+	came  time.Time     // when it had been read
 	again time.Time     // when it is sent again
 	pause time.Duration // between the last time and again
 	sent  bool          // to whoever was the shard's ingester
@@ -35,7 +36,7 @@ func (c *core) ask(cn *conn, body []byte) (num uint64) {
 // expect passes an EVENT or AUTH on for the first time.
 func (c *core) expect(e *event) (num uint64) {
 	num = c.number(e.conn.shard)
-	e.since, e.pause, e.again = c.now, resendEvent, c.now.Add(resendEvent)
+	e.came, e.since, e.pause, e.again = c.at, c.now, resendEvent, c.now.Add(resendEvent)
 	c.events[num] = e
 	c.sendEvent(num, e)
 	c.alarms.set(e.again, alarm{aboutEvent, num})
@@ -143,6 +144,7 @@ func (c *core) answer(num uint64, e *event, id string, accepted bool, text strin
 	if id == "" {
 		id, _ = frame.EventIDOf(e.body)
 	}
+	c.metrics.eventTime.Observe(c.at.Sub(e.came).Seconds())
 	switch {
 	case e.auth: // counted elsewhere
 	case accepted:

@@ -340,6 +340,9 @@ func (w *world) startMonitor() (stop func()) {
 					if len(d.Events)+len(d.Watching) == 0 {
 						continue
 					}
+					if len(d.Events) > 0 {
+						d.Committed = uint64(time.Now().UnixNano())
+					}
 					numbers[gw]++
 					d.Number = numbers[gw]
 					_ = out.Send(w.space.Out(gw), &relaypb.OutInbox{Body: &relaypb.OutInbox_Deliveries{Deliveries: d}})

@@ -107,6 +107,9 @@ func (g *gateway) run(ctx context.Context, r *bus.Roster, listener net.Listener,
 		return err
 	}
 	defer inbox.Close()
+	inbox.MeasureHops(env.Metrics.Hop("out"))
+	env.Metrics.InboxWaiting(inbox.Waiting)
+	env.Metrics.GaugeFunc("words_waiting", "Messages of clients that wait for the loop.", func() float64 { return float64(len(g.hub.words)) })
 	outbox := g.bus.NewOutbox()
 	l := &loop{
 		core: newCore(g.bus.Space, g.bus.Instance, g.rules(&env), outbox, g.hub, time.Now()),

@@ -38,7 +38,7 @@ func (l *loop) serve(ctx context.Context, served <-chan error) error {
 		case w := <-l.hub.words:
 			l.core.HandleWord(w)
 		case msg := <-l.inbox.C():
-			l.inbox.Each(msg, l.core.Handle)
+			l.take(msg)
 		case <-l.changes:
 			l.core.HandleRoster(l.roster.View())
 		case now := <-tick.C:
@@ -49,13 +49,19 @@ func (l *loop) serve(ctx context.Context, served <-chan error) error {
 	}
 }
 
+// take handles what a bus message brings.
+func (l *loop) take(msg *bus.Message) {
+	l.core.at = time.Now()
+	l.inbox.Each(msg, l.core.Handle)
+}
+
 // tick moves the core's clock. What has arrived is handled before alarms ring: when
 // the loop has stood still, they are late, and so is what they miss.
 func (l *loop) tick(now time.Time) {
 	l.pulse.Beat()
 	l.core.Advance(now)
 	for range l.inbox.Waiting() {
-		l.inbox.Each(<-l.inbox.C(), l.core.Handle)
+		l.take(<-l.inbox.C())
 		if l.core.frames > maxRoundFrames {
 			l.core.Flush()
 		}
@@ -77,7 +83,7 @@ func (l *loop) round() {
 		case w := <-l.hub.words:
 			l.core.HandleWord(w)
 		case msg := <-l.inbox.C():
-			l.inbox.Each(msg, l.core.Handle)
+			l.take(msg)
 		default:
 			return
 		}
@@ -118,7 +124,7 @@ func (l *loop) until(patience time.Duration, done func() bool) bool {
 		case w := <-l.hub.words:
 			l.core.HandleWord(w)
 		case msg := <-l.inbox.C():
-			l.inbox.Each(msg, l.core.Handle)
+			l.take(msg)
 		case <-l.changes:
 			l.core.HandleRoster(l.roster.View())
 		case now := <-tick.C:

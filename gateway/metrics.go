@@ -20,6 +20,8 @@ type metrics struct {
 
 	resent, resumed, rewatched, gaps, timeouts, sendFailures *stage.Counter
 
+	eventTime, firstTime, eoseTime, countTime, liveTime *stage.Histogram
+
 	slow, silent                                            *stage.Counter
 	refusedFrames, refusedMessages, refusedSubs, closedSubs *stage.Counter
 	refusedStrangers                                        *stage.Counter
@@ -57,6 +59,12 @@ func newMetrics(m *stage.Metrics) *metrics {
 		gaps:         m.Counter("gaps", "Holes in what reqworkers and monitors sent."),
 		timeouts:     m.Counter("timeouts", "Questions of clients given up with error:."),
 		sendFailures: m.Counter("send_failures", "Messages that the bus did not take."),
+
+		eventTime: m.Histogram("event_seconds", "Seconds from having read an EVENT or AUTH to having its OK ready for the socket.", stage.Latency()),
+		firstTime: m.Histogram("query_seconds", "Seconds from having read a REQ to having its first stored events, or its EOSE, ready for the socket.", stage.Latency(), "until", "first"),
+		eoseTime:  m.Histogram("query_seconds", "Seconds from having read a REQ to having its first stored events, or its EOSE, ready for the socket.", stage.Latency(), "until", "eose"),
+		countTime: m.Histogram("count_seconds", "Seconds from having read a COUNT to having its answer ready for the socket.", stage.Latency()),
+		liveTime:  m.Histogram("live_seconds", "Seconds from an event's being on disk to its being ready for the sockets of live subscriptions; for each bus message the earliest event in it, by the clocks of two machines, if they are two.", stage.Latency()),
 
 		slow:             m.Counter("disconnects", "Connections cut.", "reason", "slow"),
 		silent:           m.Counter("disconnects", "Connections cut.", "reason", "silent"),

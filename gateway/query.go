@@ -23,6 +23,8 @@ type query struct {
 	received int
 	starved  bool // stands in conn.starved
 
+	came     time.Time // when the REQ had been read
+	answered bool      // something has come
 	progress time.Time // when something came last, or the client was last the slow one
 	asked    time.Time // the same, or when it was last sent, granted more, or not to send anything
 }
@@ -36,7 +38,7 @@ const resumeQuery = 3 * time.Second
 
 // begin asks for the stored events of a new subscription.
 func (c *core) begin(s *sub) {
-	s.query = &query{progress: c.now, asked: c.now, keys: s.conn.allKeys()}
+	s.query = &query{came: c.at, progress: c.now, asked: c.now, keys: s.conn.allKeys()}
 	c.queries++
 	c.launch(s)
 	c.watchOver(s)
@@ -125,6 +127,10 @@ func (c *core) part(p *relaypb.Part) {
 		c.resume(s)
 		return
 	}
+	if !q.answered {
+		q.answered = true
+		c.metrics.firstTime.Observe(c.at.Sub(q.came).Seconds())
+	}
 	q.next++
 	q.progress, q.asked = c.now, c.now
 	q.cursor, q.asOf = p.Cursor, p.AsOf
@@ -158,6 +164,7 @@ func (c *core) eose(s *sub, last *relaypb.Part) {
 	default:
 		c.say(s.conn, frame.AppendEOSE(c.scratch[:0], s.id))
 	}
+	c.metrics.eoseTime.Observe(c.at.Sub(s.query.came).Seconds())
 	asOf := s.query.asOf
 	s.query.sent = false // it has ended there
 	if last.ById && c.policy.CloseByID {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
@@ -202,6 +203,7 @@ func (r *reader) text(b []byte) error {
 		return &ending{ws.StatusInvalidFramePayloadData, "a message is not UTF-8", false}
 	}
 	r.s.hub.metrics.messages.Inc()
+	at := time.Now()
 	c, err := frame.ParseClient(b)
 	taken := weigh(c, err)
 	if taken > 0 {
@@ -215,7 +217,7 @@ func (r *reader) text(b []byte) error {
 		r.s.heard.Store(r.s.hub.tick.Load()) // what came meanwhile is unread
 	}
 	c.Body = bytes.Clone(c.Body) // b is the buffer's
-	if !r.s.hub.send(word{kind: saidMessage, conn: r.s.conn, client: c, taken: taken, err: err}) {
+	if !r.s.hub.send(word{kind: saidMessage, conn: r.s.conn, client: c, taken: taken, err: err, at: at}) {
 		return errOver
 	}
 	return nil

@@ -202,6 +202,10 @@ func (c *core) deliveries(d *relaypb.Deliveries) {
 			c.deliver(i, num, subject.Seq(e.Seq), e.Json)
 		}
 	}
+	if d.Committed != 0 {
+		// The writer's clock and this machine's may differ.
+		c.metrics.liveTime.Observe(max(0, time.Duration(c.at.UnixNano()-int64(d.Committed))).Seconds())
+	}
 	for _, num := range d.Watching {
 		if s := c.subs[num]; s != nil && s.monitor == i && !s.confirmed {
 			s.confirmed = true

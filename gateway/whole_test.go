@@ -135,7 +135,7 @@ func TestEndToEnd(t *testing.T) {
 	w.startIngester()
 	w.startReqworker()
 	w.startMonitor()
-	address, _, stop := w.startGateway(nil)
+	address, m, stop := w.startGateway(nil)
 	a, b := dial(t, address), dial(t, address)
 
 	a.say(`["EVENT",%s]`, testEvent(1, 1, "one"))
@@ -170,6 +170,14 @@ func TestEndToEnd(t *testing.T) {
 	_, _, err := wsutil.ReadServerData(b)
 	if closed, ok := err.(wsutil.ClosedError); !ok || closed.Code != ws.StatusGoingAway {
 		t.Fatalf("want close code 1001, got %v", err)
+	}
+	for name, want := range map[string]float64{
+		"event_seconds": 6, "query_seconds.first": 2, "query_seconds.eose": 2, "count_seconds": 1, "live_seconds": 2,
+	} {
+		n, sum := m.Snapshot()[name+".count"], m.Snapshot()[name+".sum"]
+		if n != want || sum <= 0 || sum > n*patience.Seconds() {
+			t.Errorf("%s has %v times, %v in all, want %v", name, n, sum, want)
+		}
 	}
 }
 

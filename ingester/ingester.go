@@ -69,7 +69,8 @@ func newIngester(cfg Config, env stage.Env, verify verifier) *ingester {
 	in.pulse = env.Checks.Loop("loop")
 	env.Checks.Ready("shards", in.shards.Ready)
 	env.Checks.Ready("writer", func() error { return in.roster.View().Serving() })
-	env.Metrics.GaugeFunc("inbox_waiting", "Bus messages that wait to be read.", func() float64 { return float64(in.inbox.Waiting()) })
+	env.Metrics.InboxWaiting(in.inbox.Waiting)
+	in.inbox.MeasureHops(env.Metrics.Hop("ingest"))
 	return in
 }
 
@@ -133,11 +134,13 @@ func (in *ingester) reconcile() {
 
 // handle makes a batch of first and what waits behind it.
 func (in *ingester) handle(first *bus.Message) {
-	now := time.Now().Unix()
+	began := time.Now()
+	now := began.Unix()
 	in.take(first, now)
 	for n := 1; n < batchMessages && in.inbox.Waiting() > 0 && len(in.core.checks) < batchChecks && in.core.bytes < batchBytes; n++ {
 		in.take(<-in.inbox.C(), now)
 	}
+	in.metrics.batchChecks.Observe(float64(len(in.core.checks)))
 	verifyAll(in.verify, in.core.checks, in.workers)
 	for _, out := range in.core.finish() {
 		in.send(out)
@@ -145,6 +148,7 @@ func (in *ingester) handle(first *bus.Message) {
 	if in.outbox.Flush() != nil {
 		in.metrics.unsent.Inc()
 	}
+	in.metrics.batchTime.Observe(time.Since(began).Seconds())
 }
 
 func (in *ingester) take(msg *bus.Message, now int64) {

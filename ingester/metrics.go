@@ -31,6 +31,8 @@ type metrics struct {
 	seen          *stage.Gauge
 	unknown       *stage.Counter
 	unsent        *stage.Counter
+	batchTime     *stage.Histogram
+	batchChecks   *stage.Histogram
 }
 
 func newMetrics(m *stage.Metrics) *metrics {
@@ -54,5 +56,7 @@ func newMetrics(m *stage.Metrics) *metrics {
 		seen:          m.Gauge("seen_events", "Verified events that are remembered."),
 		unknown:       m.Counter("unknown", "Messages of a kind that this build does not know."),
 		unsent:        m.Counter("unsent", "Messages that the bus refused; the gateways send their events again."),
+		batchTime:     m.Histogram("batch_seconds", "Seconds from taking a batch of events to having sent what became of them.", stage.Latency()),
+		batchChecks:   m.Histogram("batch_signatures", "Signatures verified in one batch.", []float64{0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512}),
 	}
 }

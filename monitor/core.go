@@ -42,6 +42,8 @@ type core struct {
 	talking  []*gateway
 	heard    []hearing
 	lookups  int // of waiting watches since the last flush, to know who hears
+
+	committed uint64 // when what is being matched live was on disk, Unix nanoseconds; else 0
 }
 
 // outputs is what the core has to say.
@@ -101,10 +103,12 @@ func (c *core) follow(now time.Time, e *relaypb.Entries) {
 		c.restart(e.Store, from)
 	}
 	list := c.commits(e)
+	c.committed = e.Committed
 	for i := range list {
 		c.window.push(list[i])
 		c.match(&list[i])
 	}
+	c.committed = 0
 	for _, entry := range e.Entries {
 		for _, r := range entry.Removed {
 			c.window.forget(subject.Seq(r.Seq))

@@ -20,10 +20,11 @@ type gateway struct {
 	missing time.Time
 
 	// Collected until flush.
-	pending  []*relaypb.Delivery
-	watching []uint64
-	ended    []*relaypb.Ended
-	talking  bool // listed in core.talking
+	committed uint64 // the earliest of what is live; 0: nothing is
+	pending   []*relaypb.Delivery
+	watching  []uint64
+	ended     []*relaypb.Ended
+	talking   bool // listed in core.talking
 }
 
 // deliver collects an event for a watch. Deliveries of one event that follow each
@@ -31,6 +32,9 @@ type gateway struct {
 func (c *core) deliver(w *watch, e *commit) {
 	gw := w.gateway
 	c.metrics.recipients.Inc()
+	if c.committed != 0 && (gw.committed == 0 || c.committed < gw.committed) {
+		gw.committed = c.committed
+	}
 	if n := len(gw.pending); n > 0 && gw.pending[n-1].Seq == uint64(e.seq) {
 		gw.pending[n-1].Nums = append(gw.pending[n-1].Nums, w.num)
 		return
@@ -93,7 +97,7 @@ func (gw *gateway) messages(out []delivery, self subject.Instance, position subj
 	room := func(need int) {
 		if msg == nil || size > 0 && size+need > messageBytes {
 			gw.number++
-			msg = &relaypb.Deliveries{Monitor: uint32(self), Number: gw.number, Upto: uint64(gw.said)}
+			msg = &relaypb.Deliveries{Monitor: uint32(self), Number: gw.number, Upto: uint64(gw.said), Committed: gw.committed}
 			out = append(out, delivery{gw.id, msg})
 			size = 0
 		}
@@ -116,6 +120,7 @@ func (gw *gateway) messages(out []delivery, self subject.Instance, position subj
 	}
 	msg.Upto = uint64(position)
 	gw.said, gw.content = position, len(gw.pending)+len(gw.watching)+len(gw.ended) > 0
+	gw.committed = 0
 	clear(gw.pending)
 	clear(gw.ended)
 	gw.pending, gw.watching, gw.ended = gw.pending[:0], gw.watching[:0], gw.ended[:0]

@@ -78,3 +78,30 @@ func TestPieces(t *testing.T) {
 		t.Errorf("%d deliveries, want %d", len(got), 3*watches)
 	}
 }
+
+// What is live says when it was on disk, the earliest of it; what a subscription is
+// caught up with says nothing, since its age is not ours.
+func TestCommittedTime(t *testing.T) {
+	c := benchCore(DefaultConfig())
+	now := time.Unix(0, 0)
+	entry := func(seq, committed uint64) *relaypb.Entries {
+		h := nostr.AppendHeader(nil, &nostr.Event{Kind: 1, CreatedAt: int64(seq)})
+		return &relaypb.Entries{Store: 1, From: seq, Next: seq + 1, Committed: committed,
+			Entries: []*relaypb.Entry{{Seq: seq, Header: h, Json: []byte("{}")}}}
+	}
+	says := func(when string, events int, want uint64) {
+		t.Helper()
+		out := c.flush(now).deliveries
+		if len(out) != 1 || len(out[0].msg.Events) != events || out[0].msg.Committed != want {
+			t.Errorf("%s: %v, want %d events, committed at %d", when, out, events, want)
+		}
+	}
+	c.follow(now, entry(1, 5))
+	c.handle(now, watchOf(&client{gw: 1, filters: []nostr.Filter{nostr.All()}}, 1))
+	says("caught up from the window", 1, 0)
+	c.follow(now, entry(2, 8))
+	c.follow(now, entry(3, 7))
+	says("live", 2, 7)
+	c.follow(now, entry(4, 0))
+	says("fetched after a loss", 1, 0)
+}

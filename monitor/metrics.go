@@ -10,6 +10,7 @@ type metrics struct {
 	caughtUp, fetches, staleFetches        *stage.Counter
 	restarts, refused, garbage, unsent     *stage.Counter
 	fetchErrors                            *stage.Counter
+	matchTime                              *stage.Histogram
 }
 
 func newMetrics(m *stage.Metrics) *metrics {
@@ -34,6 +35,7 @@ func newMetrics(m *stage.Metrics) *metrics {
 		restarts:      m.Counter("restarts", "Times that the log did not continue where it was and the window began anew."),
 		refused:       m.Counter("refused", "Watches refused because max_watches or max_filter_bytes was reached."),
 		garbage:       m.Counter("garbage", "Messages, or parts of them, that make no sense."),
+		matchTime:     m.Histogram("match_seconds", "Seconds to match one batch of the log against the live filters.", stage.Latency()),
 		unsent:        m.Counter("unsent", "Messages that the bus refused; the gateways notice the gap."),
 	}
 }

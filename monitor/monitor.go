@@ -74,7 +74,12 @@ func newMonitor(cfg Config, env stage.Env) *monitor {
 	env.Checks.Ready("shards", m.shards.Ready)
 	env.Checks.Ready("writer", func() error { return m.roster.View().Serving() })
 	env.Checks.Ready("log", m.lag.Check)
-	env.Metrics.GaugeFunc("inbox_waiting", "Bus messages that wait to be read.", func() float64 { return float64(m.inbox.Waiting()) })
+	env.Metrics.Lag(&m.lag)
+	env.Metrics.InboxWaiting(m.inbox.Waiting)
+	env.Metrics.LogWaiting(m.follower.Waiting)
+	m.inbox.MeasureHops(env.Metrics.Hop("sub"))
+	m.follower.MeasureHops(env.Metrics.Hop("log"))
+	b.MeasureReplies(env.Metrics.Hop("reply"))
 	return m
 }
 
@@ -142,7 +147,7 @@ func (m *monitor) serve(stop <-chan struct{}, changes <-chan struct{}, failed <-
 		case msg := <-m.inbox.C():
 			m.take(msg)
 		case e := <-m.follower.C():
-			m.core.follow(time.Now(), e)
+			m.follow(e)
 		case a := <-m.fetcher.answers:
 			m.core.fetched(time.Now(), a.fetch, a.entries)
 		}
@@ -161,7 +166,7 @@ func (m *monitor) takeWaiting() {
 	for messages, batches := 0, 0; messages < turnMessages && batches < turnBatches; {
 		select {
 		case e := <-m.follower.C():
-			m.core.follow(time.Now(), e)
+			m.follow(e)
 			batches++
 		case msg := <-m.inbox.C():
 			m.take(msg)
@@ -170,6 +175,12 @@ func (m *monitor) takeWaiting() {
 			return
 		}
 	}
+}
+
+func (m *monitor) follow(e *relaypb.Entries) {
+	began := time.Now()
+	m.core.follow(began, e)
+	m.metrics.matchTime.Observe(time.Since(began).Seconds())
 }
 
 func (m *monitor) take(msg *bus.Message) {

@@ -27,6 +27,7 @@ type loader struct {
 	log    *slog.Logger
 	max    int // events
 	out    chan news
+	hops   bus.Observer
 }
 
 var errTooMany = errors.New("there are more events than max_tree_records")
@@ -92,6 +93,7 @@ func (l *loader) load(ctx context.Context, s *scan) error {
 func (l *loader) follow(ctx context.Context, s *scan, store uint64) error {
 	ctx, cancel := context.WithCancel(ctx)
 	f := bus.NewFollower(l.bus, l.roster, subject.Seq(s.asOf), followBuffer)
+	f.MeasureHops(l.hops)
 	ended := make(chan error, 1)
 	go func() { ended <- f.Run(ctx) }()
 	defer func() { cancel(); <-ended }()

@@ -47,6 +47,7 @@ func (c *core) replied(now time.Time, q *question, reply []byte, err error) {
 	case err != nil:
 		c.fail(s, nostr.Invalid.Text(err.Error()), 0)
 	default:
+		c.metrics.messageSeconds.Observe(c.now.Sub(s.since).Seconds())
 		s.message, s.since = nil, c.now
 		c.become(s, idle)
 		c.metrics.replyBytes.Add(len(reply))

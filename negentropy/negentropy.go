@@ -90,12 +90,15 @@ func newShell(cfg Config, env stage.Env) *shell {
 	s.outbox = b.NewOutbox()
 	s.shards = bus.NewOwnership(b, s.roster, subject.Negentropy, s.inbox, b.Space.Neg)
 	s.reader = &reader{bus: b, metrics: s.metrics}
-	s.loader = &loader{bus: b, roster: s.roster, reader: s.reader, log: env.Log, max: cfg.MaxTreeRecords, out: make(chan news)}
+	s.loader = &loader{bus: b, roster: s.roster, reader: s.reader, log: env.Log, max: cfg.MaxTreeRecords, out: make(chan news), hops: env.Metrics.Hop("log")}
 	s.pulse = env.Checks.Loop("loop")
 	env.Checks.Ready("shards", s.shards.Ready)
 	env.Checks.Ready("writer", func() error { return s.roster.View().Serving() })
 	env.Checks.Ready("tree", s.treeReady)
-	env.Metrics.GaugeFunc("inbox_waiting", "Bus messages that wait to be read.", func() float64 { return float64(s.inbox.Waiting()) })
+	env.Metrics.Lag(&s.lag)
+	env.Metrics.InboxWaiting(s.inbox.Waiting)
+	s.inbox.MeasureHops(env.Metrics.Hop("neg"))
+	b.MeasureReplies(env.Metrics.Hop("reply"))
 	return s
 }
 

@@ -8,7 +8,7 @@ type metrics struct {
 	received, closed, dropped, garbage, unsent *stage.Counter
 	slices, failures, busy                     *stage.Counter
 	parts, events, bytes, counts               *stage.Counter
-	eose                                       *stage.Histogram
+	eose, sliceTime                            *stage.Histogram
 }
 
 func newMetrics(m *stage.Metrics) *metrics {
@@ -31,8 +31,8 @@ func newMetrics(m *stage.Metrics) *metrics {
 		events:      m.Counter("events", "Events sent."),
 		bytes:       m.Counter("bytes", "Bytes of events sent."),
 		counts:      m.Counter("counts", "Counts answered."),
-		eose: m.Histogram("eose_seconds", "Seconds from a query's arrival to its last part or its count, pauses included.",
-			[]float64{.0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10}),
+		eose:        m.Histogram("eose_seconds", "Seconds from a query's arrival to its last part or its count, pauses included.", stage.Latency()),
+		sliceTime:   m.Histogram("slice_seconds", "Seconds from asking the store for a slice to having it, or to giving up.", stage.Latency()),
 	}
 }
 

@@ -86,7 +86,9 @@ func newWorker(cfg Config, env stage.Env, reader Reader) *worker {
 	w.pulse = env.Checks.Loop("loop")
 	env.Checks.Ready("shards", w.shards.Ready)
 	env.Checks.Ready("writer", func() error { return w.roster.View().Serving() })
-	env.Metrics.GaugeFunc("inbox_waiting", "Bus messages that wait to be read.", func() float64 { return float64(w.inbox.Waiting()) })
+	env.Metrics.InboxWaiting(w.inbox.Waiting)
+	w.inbox.MeasureHops(env.Metrics.Hop("req"))
+	b.MeasureReplies(env.Metrics.Hop("reply"))
 	return w
 }
 
@@ -131,7 +133,9 @@ func (w *worker) startReaders() (stop func()) {
 				case <-ended:
 					return
 				case j := <-w.asks:
+					began := time.Now()
 					reply, err := w.reader.Scan(j.life, j.scan)
+					w.metrics.sliceTime.Observe(time.Since(began).Seconds())
 					w.results <- result{j.query, reply, err}
 				}
 			}

@@ -1,6 +1,8 @@
 package writer
 
 import (
+	"time"
+
 	"google.golang.org/protobuf/proto"
 
 	"rhea/proto/bus"
@@ -9,8 +11,9 @@ import (
 )
 
 // pieces cuts a commit's entries, which are dense, into messages for the log: as
-// many entries in one as fit in a batch of the bus, one at least.
-func pieces(storeID uint64, entries []*relaypb.Entry, head subject.Seq) []*relaypb.Entries {
+// many entries in one as fit in a batch of the bus, one at least. Committed is when
+// they were on disk.
+func pieces(storeID uint64, entries []*relaypb.Entry, head subject.Seq, committed time.Time) []*relaypb.Entries {
 	var out []*relaypb.Entries
 	for len(entries) > 0 {
 		n, size := 0, 0
@@ -23,7 +26,7 @@ func pieces(storeID uint64, entries []*relaypb.Entry, head subject.Seq) []*relay
 		}
 		out = append(out, &relaypb.Entries{
 			Store: storeID, From: entries[0].Seq, Next: entries[n-1].Seq + 1,
-			Entries: entries[:n:n], Head: uint64(head),
+			Entries: entries[:n:n], Head: uint64(head), Committed: uint64(committed.UnixNano()),
 		})
 		entries = entries[n:]
 	}

@@ -38,7 +38,6 @@ func newMetrics(m *stage.Metrics) *metrics {
 	verdict := func(outcome string) *stage.Counter {
 		return m.Counter("verdicts", "Verdicts given.", "outcome", outcome)
 	}
-	seconds := []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5}
 	return &metrics{
 		received: m.Counter("received", "Admitted events received."),
 		verdicts: map[relaypb.Outcome]*stage.Counter{
@@ -56,7 +55,7 @@ func newMetrics(m *stage.Metrics) *metrics {
 
 		commits:    m.Counter("commits", "Commits on disk."),
 		commitSize: m.Histogram("commit_events", "Events decided in one commit.", []float64{1, 2, 4, 8, 16, 32, 64, 128, 256, 512}),
-		commitTime: m.Histogram("commit_seconds", "Time from a commit's decision to its verdicts.", seconds),
+		commitTime: m.Histogram("commit_seconds", "Seconds from a commit's decision to its verdicts, the wait for the disk included.", stage.Latency()),
 		committing: m.Gauge("commits_waiting", "Commits that wait for the disk."),
 		removed:    m.Counter("removed", "Events that have left the store: replaced, deleted, vanished, expired."),
 
@@ -69,7 +68,7 @@ func newMetrics(m *stage.Metrics) *metrics {
 
 		scans:       m.Counter("scans", "Slices of queries served."),
 		scanEvents:  m.Counter("scan_events", "Events in the slices served."),
-		scanTime:    m.Histogram("scan_seconds", "Time to read a slice.", seconds),
+		scanTime:    m.Histogram("scan_seconds", "Seconds to read a slice.", stage.Latency()),
 		fetches:     m.Counter("log_fetches", "Ranges of the log served."),
 		busyScans:   m.Counter("busy", "Requests refused because the queue was full.", "inbox", "scan"),
 		busyFetches: m.Counter("busy", "Requests refused because the queue was full.", "inbox", "log.fetch"),

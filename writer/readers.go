@@ -59,6 +59,8 @@ func startReaders(env stage.Env, cfg Config, st *store.Store, m *metrics) (*read
 		scans:      make(chan request[*relaypb.Scan], cfg.ScanQueue),
 		fetches:    make(chan request[*relaypb.LogFetch], fetchQueue),
 	}
+	r.scanInbox.MeasureHops(env.Metrics.Hop("scan"))
+	r.fetchInbox.MeasureHops(env.Metrics.Hop("log.fetch"))
 	err := errors.Join(r.scanInbox.Add(env.Bus.Space.Scan()), r.fetchInbox.Add(env.Bus.Space.LogFetch()))
 	if err != nil {
 		r.scanInbox.Close()

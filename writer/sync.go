@@ -73,7 +73,7 @@ func (s *syncer) settle(c committed) error {
 	}
 	s.head.Store(uint64(head))
 	space := s.env.Bus.Space
-	for _, piece := range pieces(s.storeID, entries, head) {
+	for _, piece := range pieces(s.storeID, entries, head, time.Now()) {
 		err := s.outbox.Send(space.Log(), &relaypb.LogInbox{Body: &relaypb.LogInbox_Entries{Entries: piece}})
 		if err != nil {
 			// Whoever follows the log finds the hole and fetches.

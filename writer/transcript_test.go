@@ -137,7 +137,7 @@ func (tr *transcript) publish(t *testing.T, c *store.Commit, out *strings.Builde
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, piece := range pieces(tr.store.ID(), entries, head) {
+	for _, piece := range pieces(tr.store.ID(), entries, head, time.Unix(0, 0)) {
 		fmt.Fprintf(out, "log: %d up to %d, head %d", piece.From, piece.Next, piece.Head)
 		for _, e := range piece.Entries {
 			out.WriteByte(' ')
@@ -211,8 +211,8 @@ func TestPieces(t *testing.T) {
 		entries = append(entries, &relaypb.Entry{Seq: uint64(100 + i), Header: a.Header, Json: a.Json})
 	}
 	next := uint64(100)
-	for _, p := range pieces(7, entries, 5000) {
-		if p.From != next || p.Next != p.From+uint64(len(p.Entries)) || p.Head != 5000 || p.Store != 7 {
+	for _, p := range pieces(7, entries, 5000, time.Unix(0, 9)) {
+		if p.From != next || p.Next != p.From+uint64(len(p.Entries)) || p.Head != 5000 || p.Store != 7 || p.Committed != 9 {
 			t.Fatalf("piece from %d to %d with %d entries, want from %d", p.From, p.Next, len(p.Entries), next)
 		}
 		if size := proto.Size(p); size > 50<<10 && len(p.Entries) > 1 {

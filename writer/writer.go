@@ -67,7 +67,8 @@ func newWriter(cfg Config, env stage.Env, fs vfs.FS) *writer {
 	w.inbox = bus.Listen(env.Bus, func() *relaypb.WriteInbox { return new(relaypb.WriteInbox) }, 0)
 	w.pulse = env.Checks.Loop("loop")
 	env.Checks.Ready("store", w.ready)
-	env.Metrics.GaugeFunc("inbox_waiting", "Bus messages that wait to be read.", func() float64 { return float64(w.inbox.Waiting()) })
+	env.Metrics.InboxWaiting(w.inbox.Waiting)
+	w.inbox.MeasureHops(env.Metrics.Hop("write"))
 	env.Metrics.GaugeFunc("seq", "The last Seq on disk.", func() float64 { return float64(w.head.Load()) })
 	return w
 }

@@ -34,6 +34,8 @@ type Conn interface {
 	Request(ctx context.Context, subj string, data []byte) (*Message, error)
 	// Dropped counts the messages that found a channel full.
 	Dropped() uint64
+	// Traffic counts messages and bytes.
+	Traffic() nats.Statistics
 	// Reconnects counts how often the connection was lost and came back.
 	Reconnects() uint64
 	// Connected says whether the connection is up at the moment.
@@ -68,6 +70,7 @@ type Bus struct {
 	Log      *slog.Logger
 
 	in, out, control Conn
+	replies          Observer // nil: nobody
 	garbage          atomic.Uint64
 	lastGarbage      atomic.Int64 // Unix seconds of the last line logged
 }
@@ -120,6 +123,20 @@ func (b *Bus) Down() error {
 	return nil
 }
 
+// Traffic counts the messages and bytes of all connections, in both directions.
+func (b *Bus) Traffic() nats.Statistics {
+	var sum nats.Statistics
+	for _, c := range []Conn{b.in, b.out, b.control} {
+		s := c.Traffic()
+		sum.InMsgs += s.InMsgs
+		sum.OutMsgs += s.OutMsgs
+		sum.InBytes += s.InBytes
+		sum.OutBytes += s.OutBytes
+		sum.Reconnects += s.Reconnects
+	}
+	return sum
+}
+
 // Watch waits until ctx ends, or a connection ends for good, which it returns: a
 // process that hears or says only a part of what it should must not go on.
 func (b *Bus) Watch(ctx context.Context) error {
@@ -156,6 +173,10 @@ func (b *Bus) Publish(subj string, m proto.Message) error {
 	return b.control.Publish(subj, "", data)
 }
 
+// MeasureReplies has an observer told how long each reply to a Request took on its
+// way. It is called before the first Request.
+func (b *Bus) MeasureReplies(to Observer) { b.replies = to }
+
 // Request asks and waits for the one reply, decoded into reply.
 func (b *Bus) Request(ctx context.Context, subj string, m, reply proto.Message) error {
 	data, err := single(m)
@@ -166,7 +187,8 @@ func (b *Bus) Request(ctx context.Context, subj string, m, reply proto.Message) 
 	if err != nil {
 		return fmt.Errorf("bus: request on %s: %w", subj, err)
 	}
-	_, data = cutStamp(msg.Data)
+	sent, data := cutStamp(msg.Data)
+	observeHop(b.replies, sent)
 	body, rest, err := cutFrame(data)
 	if err != nil || len(rest) > 0 {
 		b.noteGarbage(msg, err)

@@ -46,6 +46,14 @@ func NewFollower(b *Bus, r *Roster, after subject.Seq, buffer int) *Follower {
 	return f
 }
 
+// MeasureHops has an observer told how long what the writer publishes took until
+// it was read. It is called before Run.
+func (f *Follower) MeasureHops(to Observer) { f.inbox.MeasureHops(to) }
+
+// Waiting is how many bus messages of the log have arrived and not been read. It is
+// safe for concurrent use.
+func (f *Follower) Waiting() int { return f.inbox.Waiting() }
+
 // Head as a starting point means the end of the log.
 const Head = subject.Seq(math.MaxUint64)
 

@@ -2,6 +2,7 @@ package bus
 
 import (
 	"fmt"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 )
@@ -17,6 +18,20 @@ type Inbox[M proto.Message] struct {
 	ch   chan *Message
 	make func() M
 	subs map[string]Subscription
+	hops Observer // nil: nobody
+}
+
+// Observer takes measurements, in seconds; stage.Histogram is one. It must be
+// quick, and safe for concurrent use.
+type Observer interface{ Observe(seconds float64) }
+
+// observeHop notes how long something sent was on its way: it has waited in the
+// sender's kernel, in NATS and here, and is taken now. Clocks of two machines may
+// differ; what seems to come from the future took no time.
+func observeHop(to Observer, sent time.Time) {
+	if to != nil && !sent.IsZero() {
+		to.Observe(max(0, time.Since(sent)).Seconds())
+	}
 }
 
 // Listen returns an inbox with no subject yet. newM makes an empty message, e.g.
@@ -28,6 +43,10 @@ func Listen[M proto.Message](b *Bus, newM func() M, capacity int) *Inbox[M] {
 	}
 	return &Inbox[M]{bus: b, conn: b.in, ch: make(chan *Message, capacity), make: newM, subs: make(map[string]Subscription)}
 }
+
+// MeasureHops has an observer told of each bus message how long it took from being
+// sent to being taken by Each. It is called before the first message.
+func (in *Inbox[M]) MeasureHops(to Observer) { in.hops = to }
 
 // C is where messages arrive, each to be given to Each. It is never closed.
 func (in *Inbox[M]) C() <-chan *Message { return in.ch }
@@ -68,7 +87,8 @@ func (in *Inbox[M]) Close() {
 // Each calls handle for each message of a batch, in order. The message is
 // handle's to keep. What does not decode is counted and skipped.
 func (in *Inbox[M]) Each(msg *Message, handle func(M)) {
-	_, messages := Split(msg.Data)
+	sent, messages := Split(msg.Data)
+	observeHop(in.hops, sent)
 	for body, err := range messages {
 		if err != nil {
 			in.bus.noteGarbage(msg, err)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
 
 	"rhea/proto/subject"
@@ -141,8 +142,9 @@ func (c memoryConn) Request(ctx context.Context, subj string, data []byte) (*Mes
 	}
 }
 
-func (c memoryConn) Dropped() uint64    { return c.m.dropped.Load() }
-func (c memoryConn) Reconnects() uint64 { return 0 }
-func (c memoryConn) Connected() bool    { return true }
-func (c memoryConn) Dead() <-chan error { return nil }
-func (c memoryConn) Close()             {}
+func (c memoryConn) Dropped() uint64          { return c.m.dropped.Load() }
+func (c memoryConn) Reconnects() uint64       { return 0 }
+func (c memoryConn) Traffic() nats.Statistics { return nats.Statistics{} }
+func (c memoryConn) Connected() bool          { return true }
+func (c memoryConn) Dead() <-chan error       { return nil }
+func (c memoryConn) Close()                   {}

@@ -222,6 +222,8 @@ func (c *natsConn) Dropped() uint64 {
 
 func (c *natsConn) Reconnects() uint64 { return c.reconnects.Load() }
 
+func (c *natsConn) Traffic() nats.Statistics { return c.nc.Stats() }
+
 func (c *natsConn) Connected() bool { return c.nc.IsConnected() }
 
 func (c *natsConn) Dead() <-chan error { return c.dead }

@@ -98,9 +98,10 @@ type Entries struct {
 	Store         uint64                 `protobuf:"fixed64,1,opt,name=store,proto3" json:"store,omitempty"` // identity of the store; Seqs of two stores do not compare
 	From          uint64                 `protobuf:"varint,2,opt,name=from,proto3" json:"from,omitempty"`
 	Next          uint64                 `protobuf:"varint,3,opt,name=next,proto3" json:"next,omitempty"`
-	Entries       []*Entry               `protobuf:"bytes,4,rep,name=entries,proto3" json:"entries,omitempty"` // ascending by seq
-	Head          uint64                 `protobuf:"varint,5,opt,name=head,proto3" json:"head,omitempty"`      // the last Seq on disk when this was made
-	Error         string                 `protobuf:"bytes,6,opt,name=error,proto3" json:"error,omitempty"`     // answer to a fetch that cannot be served
+	Entries       []*Entry               `protobuf:"bytes,4,rep,name=entries,proto3" json:"entries,omitempty"`       // ascending by seq
+	Head          uint64                 `protobuf:"varint,5,opt,name=head,proto3" json:"head,omitempty"`            // the last Seq on disk when this was made
+	Error         string                 `protobuf:"bytes,6,opt,name=error,proto3" json:"error,omitempty"`           // answer to a fetch that cannot be served
+	Committed     uint64                 `protobuf:"fixed64,7,opt,name=committed,proto3" json:"committed,omitempty"` // as published: when they were on disk, Unix nanoseconds by the writer's clock
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -175,6 +176,13 @@ func (x *Entries) GetError() string {
 		return x.Error
 	}
 	return ""
+}
+
+func (x *Entries) GetCommitted() uint64 {
+	if x != nil {
+		return x.Committed
+	}
+	return 0
 }
 
 // A commit, a removal, or a commit that removes.
@@ -385,14 +393,15 @@ const file_log_proto_rawDesc = "" +
 	"\tlog.proto\x12\arhea.v1\"@\n" +
 	"\bLogInbox\x12,\n" +
 	"\aentries\x18\x01 \x01(\v2\x10.rhea.v1.EntriesH\x00R\aentriesB\x06\n" +
-	"\x04body\"\x9b\x01\n" +
+	"\x04body\"\xb9\x01\n" +
 	"\aEntries\x12\x14\n" +
 	"\x05store\x18\x01 \x01(\x06R\x05store\x12\x12\n" +
 	"\x04from\x18\x02 \x01(\x04R\x04from\x12\x12\n" +
 	"\x04next\x18\x03 \x01(\x04R\x04next\x12(\n" +
 	"\aentries\x18\x04 \x03(\v2\x0e.rhea.v1.EntryR\aentries\x12\x12\n" +
 	"\x04head\x18\x05 \x01(\x04R\x04head\x12\x14\n" +
-	"\x05error\x18\x06 \x01(\tR\x05error\"\x99\x01\n" +
+	"\x05error\x18\x06 \x01(\tR\x05error\x12\x1c\n" +
+	"\tcommitted\x18\a \x01(\x06R\tcommitted\"\x99\x01\n" +
 	"\x05Entry\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x16\n" +
 	"\x06header\x18\x02 \x01(\fR\x06header\x12\x12\n" +

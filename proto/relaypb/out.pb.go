@@ -685,13 +685,16 @@ func (x *Closed) GetText() string {
 // each (monitor, gateway) pair: a hole in it means that deliveries were lost, and
 // the gateway registers its subscriptions there again.
 type Deliveries struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Monitor       uint32                 `protobuf:"fixed32,1,opt,name=monitor,proto3" json:"monitor,omitempty"` // instance
-	Number        uint64                 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
-	Upto          uint64                 `protobuf:"varint,3,opt,name=upto,proto3" json:"upto,omitempty"` // every watch confirmed so far has been served up to this Seq
-	Events        []*Delivery            `protobuf:"bytes,4,rep,name=events,proto3" json:"events,omitempty"`
-	Watching      []uint64               `protobuf:"varint,5,rep,packed,name=watching,proto3" json:"watching,omitempty"` // watches confirmed: served up to `upto`, and live
-	Ended         []*Ended               `protobuf:"bytes,6,rep,name=ended,proto3" json:"ended,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Monitor  uint32                 `protobuf:"fixed32,1,opt,name=monitor,proto3" json:"monitor,omitempty"` // instance
+	Number   uint64                 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
+	Upto     uint64                 `protobuf:"varint,3,opt,name=upto,proto3" json:"upto,omitempty"` // every watch confirmed so far has been served up to this Seq
+	Events   []*Delivery            `protobuf:"bytes,4,rep,name=events,proto3" json:"events,omitempty"`
+	Watching []uint64               `protobuf:"varint,5,rep,packed,name=watching,proto3" json:"watching,omitempty"` // watches confirmed: served up to `upto`, and live
+	Ended    []*Ended               `protobuf:"bytes,6,rep,name=ended,proto3" json:"ended,omitempty"`
+	// The earliest time at which one of the events was on disk, Unix nanoseconds by the
+	// writer's clock, of those that are live; 0: none is.
+	Committed     uint64 `protobuf:"fixed64,7,opt,name=committed,proto3" json:"committed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -766,6 +769,13 @@ func (x *Deliveries) GetEnded() []*Ended {
 		return x.Ended
 	}
 	return nil
+}
+
+func (x *Deliveries) GetCommitted() uint64 {
+	if x != nil {
+		return x.Committed
+	}
+	return 0
 }
 
 // A watch that the monitor does not keep. Without a text the shard has gone to
@@ -1006,7 +1016,7 @@ const file_out_proto_rawDesc = "" +
 	"\x06Closed\x12\x10\n" +
 	"\x03num\x18\x01 \x01(\x04R\x03num\x12\x16\n" +
 	"\x06worker\x18\x02 \x01(\aR\x06worker\x12\x12\n" +
-	"\x04text\x18\x03 \x01(\tR\x04text\"\xbf\x01\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\"\xdd\x01\n" +
 	"\n" +
 	"Deliveries\x12\x18\n" +
 	"\amonitor\x18\x01 \x01(\aR\amonitor\x12\x16\n" +
@@ -1014,7 +1024,8 @@ const file_out_proto_rawDesc = "" +
 	"\x04upto\x18\x03 \x01(\x04R\x04upto\x12)\n" +
 	"\x06events\x18\x04 \x03(\v2\x11.rhea.v1.DeliveryR\x06events\x12\x1a\n" +
 	"\bwatching\x18\x05 \x03(\x04R\bwatching\x12$\n" +
-	"\x05ended\x18\x06 \x03(\v2\x0e.rhea.v1.EndedR\x05ended\"-\n" +
+	"\x05ended\x18\x06 \x03(\v2\x0e.rhea.v1.EndedR\x05ended\x12\x1c\n" +
+	"\tcommitted\x18\a \x01(\x06R\tcommitted\"-\n" +
 	"\x05Ended\x12\x10\n" +
 	"\x03num\x18\x01 \x01(\x04R\x03num\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\"D\n" +

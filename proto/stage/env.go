@@ -32,8 +32,7 @@ func WithBus(ctx context.Context, p Process, c bus.Config, l limits.Limits, pol 
 	}
 	defer b.Close()
 	p.Checks.add("bus", b.Down)
-	p.Metrics.CounterFunc("bus_dropped", "Bus messages that found an inbox full.", func() float64 { return float64(b.Dropped()) })
-	p.Metrics.CounterFunc("bus_garbage", "Bus messages, or parts of them, that did not decode.", func() float64 { return float64(b.Garbage()) })
+	measureBus(p.Metrics, b)
 	return run(ctx, Env{Bus: b, Log: p.Log, Metrics: p.Metrics, Checks: p.Checks, Limits: l, Policy: pol, Version: version})
 }
 
