@@ -77,6 +77,13 @@ func (d *door) enter(from netip.Addr) doorAnswer {
 	return doorOpen
 }
 
+// inside is how many are in.
+func (d *door) inside() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.all
+}
+
 func (d *door) leave(from netip.Addr) {
 	key := household(from)
 	d.mu.Lock()

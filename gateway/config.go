@@ -29,6 +29,7 @@ type Config struct {
 	EventTimeout time.Duration `toml:"event_timeout" help:"how long an EVENT or AUTH may stay unanswered before it is refused with error:"`
 	QueryTimeout time.Duration `toml:"query_timeout" help:"how long a REQ, COUNT or NEG may make no progress before it is closed with error:"`
 	DrainTimeout time.Duration `toml:"drain_timeout" help:"how long a stop waits for what is unanswered"`
+	LeaveOver    time.Duration `toml:"leave_over" help:"over how long a gateway that stops while others stay sends its clients away, one after the other"`
 
 	// Relay is section [relay], which the gateway only shows.
 	Relay Relay `toml:"-"`
@@ -65,6 +66,7 @@ func DefaultConfig() Config {
 		EventTimeout:     10 * time.Second,
 		QueryTimeout:     15 * time.Second,
 		DrainTimeout:     3 * time.Second,
+		LeaveOver:        10 * time.Second,
 		Relay:            DefaultRelay(),
 	}
 }
@@ -108,9 +110,16 @@ func (c *Config) Validate() error {
 			return fmt.Errorf("%s is %s: want 1s to 1h", d.key, d.value)
 		}
 	}
+	if c.LeaveOver < 0 || c.LeaveOver > time.Hour {
+		return fmt.Errorf("leave_over is %s: want 0s to 1h", c.LeaveOver)
+	}
 	_, err := c.proxies()
 	return err
 }
+
+// StopTime is what a stop may take beside [stage] drain: the longest that clients
+// are sent away for when another gateway takes them.
+func (c *Config) StopTime() time.Duration { return c.LeaveOver + c.DrainTimeout }
 
 func (c *Config) proxies() ([]netip.Prefix, error) {
 	var list []netip.Prefix

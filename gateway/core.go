@@ -49,6 +49,7 @@ type core struct {
 	ghosts   int     // answers to unknown numbers that may still be replied to in this tick
 	queries  int     // subs whose stored part is not done
 	draining bool
+	leaving  *leave // nil unless the clients are being sent away
 	scratch  []byte
 }
 
@@ -84,6 +85,11 @@ type conn struct {
 	gone     bool
 
 	challenged bool // the client has its challenge
+	pending    int  // EVENTs and AUTHs without an answer
+
+	turn    time.Time // when it was to be read no further; see leave
+	stopped bool      // it is not read any more
+	closed  bool      // and it has been told to go
 }
 
 // word is what a connection's goroutines tell the core.
@@ -102,6 +108,7 @@ const (
 	saidOpened wordKind = iota
 	saidMessage
 	saidDrained // the socket has taken most of what waited
+	saidStopped // nothing more is read; see socket.hush
 	saidEnding  // the client has closed, or broken the protocol
 	saidClosed  // the last word
 )
@@ -138,6 +145,9 @@ func (c *core) HandleWord(w word) {
 	switch w.kind {
 	case saidOpened:
 		c.conns[cn.id] = cn
+		if c.leaving != nil {
+			c.leaving.waiting = append(c.leaving.waiting, cn)
+		}
 		if c.policy.Auth != policy.AuthNeeded {
 			c.challenge(cn)
 		}
@@ -146,6 +156,8 @@ func (c *core) HandleWord(w word) {
 		c.forget(cn)
 	case saidDrained:
 		c.fund(cn)
+	case saidStopped:
+		cn.stopped = true
 	case saidEnding:
 		c.end(cn, w.err.(*ending))
 	case saidMessage:
@@ -247,6 +259,7 @@ func (c *core) Tick(now time.Time) {
 	})
 	c.checkMonitors()
 	c.pumpWatches() // subscriptions that were closed have made room
+	c.sendAway()
 	c.report()
 }
 

@@ -44,6 +44,8 @@ import (
 //	policy auth= mute close-by-id   connect, needed or required; needed at first
 //	reconnect               the bus was away
 //	tick 2s                 time passes, a tenth of a second after the other
+//	leave 10s               the gateway stops while others stay
+//	stopped a               nothing more is read of a client; see socket.hush
 //	drain, then farewell    the gateway stops
 //	window                  what is claimed of the windows
 //	alarms                  those that are set for sessions
@@ -131,6 +133,7 @@ func (b *bench) command(d *datadriven.TestData) {
 			b.now = b.now.Add(tickEvery)
 			b.core.Tick(b.now)
 			b.listen()
+			b.turns()
 		}
 	case "limits":
 		d.MaybeScanArgs(b.t, "subscriptions", &b.limits.MaxSubscriptions)
@@ -163,12 +166,31 @@ func (b *bench) command(d *datadriven.TestData) {
 		}
 	case "reconnect":
 		b.core.Reconnected()
+	case "leave":
+		over, err := time.ParseDuration(name)
+		if err != nil {
+			d.Fatalf(b.t, "%v", err)
+		}
+		b.config.LeaveOver = over
+		b.core.Leave()
+		b.turns()
+	case "stopped":
+		b.core.HandleWord(word{kind: saidStopped, conn: cn})
 	case "drain":
 		b.core.Drain()
 	case "farewell":
 		b.core.Farewell()
 	default:
 		b.core.Handle(parseAnswer(b.t, d))
+	}
+}
+
+// turns notes whose turn to leave has just come.
+func (b *bench) turns() {
+	for _, name := range slices.Sorted(maps.Keys(b.conns)) {
+		if cn := b.conns[name]; !cn.turn.IsZero() && cn.turn.Equal(b.core.now) {
+			b.sent = append(b.sent, fmt.Sprintf("%s is read no further", name))
+		}
 	}
 }
 

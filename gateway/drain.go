@@ -22,9 +22,20 @@ func (c *core) settled() bool {
 
 // Farewell refuses what is unanswered, and closes every connection with 1001.
 func (c *core) Farewell() {
+	c.refuseUnanswered(func(*conn) bool { return true })
+	for _, cn := range c.conns {
+		cn.close(ws.StatusGoingAway, "the relay is going away")
+	}
+}
+
+// refuseUnanswered answers, with error:, all that some connections have not been
+// answered.
+func (c *core) refuseUnanswered(of func(*conn) bool) {
 	var nums []uint64
-	for num := range c.events {
-		nums = append(nums, num)
+	for num, e := range c.events {
+		if of(e.conn) {
+			nums = append(nums, num)
+		}
 	}
 	slices.Sort(nums)
 	for _, num := range nums {
@@ -35,16 +46,17 @@ func (c *core) Farewell() {
 		}
 	}
 	for _, n := range c.sortedCounts() {
-		c.dropCount(n, true)
-		c.sayClosed(n.conn, n.id, goingAway())
+		if of(n.conn) {
+			c.dropCount(n, true)
+			c.sayClosed(n.conn, n.id, goingAway())
+		}
 	}
-	for _, s := range c.sorted(func(s *sub) bool { return s.query != nil }) {
+	for _, s := range c.sorted(func(s *sub) bool { return s.query != nil && of(s.conn) }) {
 		c.closeSub(s, goingAway())
 	}
 	for _, s := range c.waitingSessions() {
-		c.failSession(s, goingAway())
-	}
-	for _, cn := range c.conns {
-		cn.close(ws.StatusGoingAway, "the relay is going away")
+		if of(s.conn) {
+			c.failSession(s, goingAway())
+		}
 	}
 }

@@ -38,6 +38,7 @@ func (c *core) expect(e *event) (num uint64) {
 	num = c.number(e.conn.shard)
 	e.came, e.since, e.pause, e.again = c.at, c.now, resendEvent, c.now.Add(resendEvent)
 	c.events[num] = e
+	e.conn.pending++
 	c.sendEvent(num, e)
 	c.alarms.set(e.again, alarm{aboutEvent, num})
 	return num
@@ -134,6 +135,7 @@ func (c *core) verdict(v *relaypb.Verdict) {
 // answer ends an EVENT or AUTH. An empty id is taken from what the client sent.
 func (c *core) answer(num uint64, e *event, id string, accepted bool, text string) {
 	delete(c.events, num)
+	e.conn.pending--
 	c.giveBack(num)
 	if e.auth {
 		c.hub.windows.release(&e.conn.share)

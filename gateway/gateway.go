@@ -55,9 +55,11 @@ const (
 	maxRoundFrames = 4096
 )
 
-// Run serves clients until ctx ends, then stops taking in, answers what it can
-// within drain_timeout, and tells the clients that it goes (close code 1001). It
-// returns an error when it cannot listen or cannot be part of the deployment.
+// Run serves clients until ctx ends. Then, while another gateway can take them, it
+// sends them away over leave_over; what is left of them at the end, or all of them
+// when there is no other, may ask nothing more, is answered within drain_timeout, and
+// told to go (close code 1001). It returns an error when it cannot listen or cannot
+// be part of the deployment.
 func Run(ctx context.Context, cfg Config, env stage.Env) error {
 	g, err := newGateway(cfg, env)
 	if err != nil {
@@ -74,7 +76,8 @@ func Run(ctx context.Context, cfg Config, env stage.Env) error {
 		// Without negentropy all but NEG-OPEN works.
 		return r.View().Serving(subject.Ingester, subject.Reqworker, subject.Monitor)
 	})
-	return r.While(ctx, func(ctx context.Context) error { return g.run(ctx, r, listener, env) })
+	asked := func() bool { return ctx.Err() != nil } // to stop; else something has failed
+	return r.While(ctx, func(ctx context.Context) error { return g.run(ctx, asked, r, listener, env) })
 }
 
 func newGateway(cfg Config, env stage.Env) (*gateway, error) {
@@ -99,8 +102,11 @@ func newGateway(cfg Config, env stage.Env) (*gateway, error) {
 }
 
 // run owns every goroutine of the stage: the HTTP server's, the readers and
-// writers (hub.running), and itself, the core's.
-func (g *gateway) run(ctx context.Context, r *bus.Roster, listener net.Listener, env stage.Env) error {
+// writers (hub.running), and itself, the core's. It drains in this order: announce
+// the leave; while there are other gateways, close the entrance behind who has come
+// and send the clients away; then the rest of HTTP, of questions, of clients; say
+// goodbye (While).
+func (g *gateway) run(ctx context.Context, asked func() bool, r *bus.Roster, listener *entrance, env stage.Env) error {
 	inbox := bus.Listen(g.bus, func() *relaypb.OutInbox { return new(relaypb.OutInbox) }, 0)
 	if err := inbox.Add(g.bus.Space.Out(g.bus.Instance)); err != nil {
 		_ = listener.Close() // nothing was served
@@ -132,6 +138,14 @@ func (g *gateway) run(ctx context.Context, r *bus.Roster, listener net.Listener,
 	g.serving.Store(true)
 	err := l.serve(ctx, served)
 	g.serving.Store(false)
+	r.Leave()
+	if err == nil && asked() && l.successors() {
+		server.SetKeepAlivesEnabled(false)
+		if err := listener.Retire(); err != nil {
+			g.log.Error("the listener does not retire", "err", err)
+		}
+		l.leave(g.config.StopTime(), func() bool { return len(served) > 0 && g.plain.Load() == 0 && g.door.inside() == 0 })
+	}
 	closed := make(chan struct{})
 	go func() { // WebSockets are no longer the server's
 		defer close(closed)
@@ -180,9 +194,8 @@ func (g *gateway) bound(c net.Conn, s http.ConnState) {
 }
 
 // serve starts the reader of a new connection.
-func (g *gateway) serve(nc net.Conn, from netip.Addr, host string, early []byte) {
+func (g *gateway) serve(nc net.Conn, id subject.ConnID, from netip.Addr, host string, early []byte) {
 	g.metrics.opened.Inc()
-	id := subject.MakeConnID(g.bus.Instance, g.counter.Add(1))
 	cn := &conn{id: id, shard: g.bus.Space.ShardOf(id), host: unique.Make(host), socket: socket{nc: nc, hub: g.hub}}
 	cn.socket.conn = cn
 	if tcp, ok := nc.(*net.TCPConn); ok {

@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
+
+	"rhea/proto/subject"
 )
 
 // Time-outs and bounds of what comes before the upgrade.
@@ -97,6 +99,10 @@ func hostOf(r *http.Request) string {
 	return strings.ToLower(r.Host)
 }
 
+// connHeader tells a client how the relay calls its connection, in logs and on the
+// bus: what the operator needs to know to follow it.
+const connHeader = "Rhea-Conn"
+
 // upgrade makes a WebSocket of the request's connection and hands it to its
 // reader; the HTTP server's goroutine and buffers go free.
 func (g *gateway) upgrade(w http.ResponseWriter, r *http.Request) {
@@ -115,7 +121,9 @@ func (g *gateway) upgrade(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "429: too many connections from your address", http.StatusTooManyRequests)
 		return
 	}
-	nc, rw, _, err := ws.HTTPUpgrader{Timeout: upgradeTimeout}.Upgrade(r, w)
+	id := subject.MakeConnID(g.bus.Instance, g.counter.Add(1))
+	upgrader := ws.HTTPUpgrader{Timeout: upgradeTimeout, Header: http.Header{connHeader: {id.String()}}}
+	nc, rw, _, err := upgrader.Upgrade(r, w)
 	if err != nil {
 		g.metrics.refusedUpgrades.Inc()
 		g.door.leave(from)
@@ -128,5 +136,5 @@ func (g *gateway) upgrade(w http.ResponseWriter, r *http.Request) {
 	if n := rw.Reader.Buffered(); n > 0 {
 		early, _ = rw.Reader.Peek(n) // they are there
 	}
-	g.serve(nc, from, hostOf(r), early)
+	g.serve(nc, id, from, hostOf(r), early)
 }

@@ -1,6 +1,14 @@
 package gateway
 
-import "testing"
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"testing"
+	"time"
+)
 
 // Gateways can share an address only if all of them say so.
 func TestListenShared(t *testing.T) {
@@ -18,4 +26,123 @@ func TestListenShared(t *testing.T) {
 		third.Close()
 		t.Fatal("a stranger could listen there")
 	}
+}
+
+// Who has come before an entrance retires is let in, and who comes then is not.
+func TestRetire(t *testing.T) {
+	for _, shared := range []bool{false, true} {
+		e, err := listen(t.Context(), "127.0.0.1:0", shared)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const waiting = 50
+		for range waiting {
+			c, err := net.Dial("tcp", e.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+		}
+		if err := e.Retire(); err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for ; ; n++ {
+			nc, err := e.Accept()
+			if errors.Is(err, net.ErrClosed) {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer nc.Close()
+		}
+		if n != waiting {
+			t.Errorf("shared %v: %d connections were accepted, want %d", shared, n, waiting)
+		}
+		if c, err := net.Dial("tcp", e.Addr().String()); err == nil {
+			c.Close()
+			t.Error("it can still be entered")
+		}
+	}
+}
+
+// TestRetireUnderLoad has clients connect without a pause while entrances on their
+// address come and retire: each of them is served.
+func TestRetireUnderLoad(t *testing.T) {
+	var serving sync.WaitGroup
+	open := func(address string) *entrance {
+		e, err := listen(t.Context(), address, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		serving.Go(func() {
+			for {
+				nc, err := e.Accept()
+				if err != nil {
+					return
+				}
+				_, _ = nc.Write([]byte("hello")) // a client that is gone complains itself
+				_ = nc.Close()
+			}
+		})
+		return e
+	}
+	now := open("127.0.0.1:0")
+	address := now.Addr().String()
+	stop := make(chan struct{})
+	failures := make(chan error, 4)
+	var clients sync.WaitGroup
+	for range cap(failures) {
+		clients.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if err := greet(address); err != nil {
+					failures <- err
+					return
+				}
+			}
+		})
+	}
+	for range 3 {
+		next := open(address)
+		if err := now.Retire(); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-time.After(lastCall + lastCall/4):
+		case err := <-failures:
+			t.Fatal(err)
+		}
+		now = next
+	}
+	close(stop)
+	clients.Wait()
+	_ = now.Close()
+	serving.Wait()
+	close(failures)
+	for err := range failures {
+		t.Error(err)
+	}
+}
+
+// greet connects and hears what the other side has to say.
+func greet(address string) error {
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // thousands of closed connections would use up the ports
+	}
+	b, err := io.ReadAll(c)
+	if err == nil && string(b) != "hello" {
+		err = fmt.Errorf("heard %q", b)
+	}
+	return err
 }

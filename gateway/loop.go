@@ -8,6 +8,7 @@ import (
 	"rhea/proto/bus"
 	"rhea/proto/relaypb"
 	"rhea/proto/stage"
+	"rhea/proto/subject"
 )
 
 // loop feeds the core: one thing arrives, what else waits is handled with it, and
@@ -94,6 +95,24 @@ func (l *loop) round() {
 func (l *loop) send() {
 	_ = l.outbox.Flush()
 	l.core.Flush()
+}
+
+// successors says whether another gateway can take this one's clients.
+func (l *loop) successors() bool {
+	for _, m := range l.roster.View().Members(subject.Gateway) {
+		if subject.Instance(m.Instance) != l.bus.Instance && !m.Leaving {
+			return true
+		}
+	}
+	return false
+}
+
+// leave sends the clients away until the gateway is empty, for as long as somebody
+// takes them; patience bounds it. When all gateways leave at once, the relay stops,
+// and nobody is waited for.
+func (l *loop) leave(patience time.Duration, empty func() bool) {
+	l.core.Leave()
+	l.until(patience, func() bool { return empty() || !l.successors() })
 }
 
 // drain takes in nothing new, waits for the answers to what is unanswered, refuses

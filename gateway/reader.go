@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 	"unicode/utf8"
 
@@ -68,6 +69,10 @@ func (r *reader) live() {
 		return
 	}
 	defer r.leave()
+	if over := s.hushed(); over != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+		s.hub.send(word{kind: saidStopped, conn: s.conn})
+		<-over
+	}
 	if e, ok := err.(*ending); ok && !s.hub.send(word{kind: saidEnding, conn: s.conn, err: e}) {
 		s.abort("the gateway stops")
 	}

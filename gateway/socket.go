@@ -4,6 +4,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/gobwas/ws"
 )
@@ -25,11 +26,12 @@ type socket struct {
 
 	mu      sync.Mutex
 	state   socketState
-	writing bool   // a writer goroutine is alive
-	notify  bool   // the core waits for the buffer to drain
-	flight  int    // bytes that the writer is writing
-	buf     []byte // frames that wait for it
-	pong    []byte // the answer to the last ping, owed
+	writing bool          // a writer goroutine is alive
+	notify  bool          // the core waits for the buffer to drain
+	flight  int           // bytes that the writer is writing
+	buf     []byte        // frames that wait for it
+	pong    []byte        // the answer to the last ping, owed
+	over    chan struct{} // since hush; closed when the last word is out, or nothing goes out any more
 }
 
 type socketState uint8
@@ -128,6 +130,32 @@ func (s *socket) close(code ws.StatusCode, reason string) {
 	s.flush()
 }
 
+// hush has the reader stop where it is. What has been read it still hands on; then
+// it tells the core so.
+func (s *socket) hush() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == open && s.nc != nil && s.over == nil {
+		s.over = make(chan struct{})
+		_ = s.nc.SetReadDeadline(time.Unix(1, 0)) // a connection that is lost stops as well
+	}
+}
+
+// hushed returns what the reader waits for once it has stopped, nil if it need not.
+func (s *socket) hushed() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.over
+}
+
+// unhush lets a reader that has stopped go on to the end. Mu is held.
+func (s *socket) unhush() {
+	if s.over != nil {
+		close(s.over)
+		s.over = nil
+	}
+}
+
 // abort ends the connection at once.
 func (s *socket) abort(why string) {
 	s.mu.Lock()
@@ -150,6 +178,7 @@ func (s *socket) kill(why string) {
 // end closes the connection. Mu is held.
 func (s *socket) end() {
 	s.state, s.buf, s.pong = dead, nil, nil
+	s.unhush()
 	s.hub.windows.close(&s.share)
 	if s.nc != nil {
 		_ = s.nc.Close() // there is no use for an error of a connection that is over

@@ -92,5 +92,8 @@ func (s *socket) linger() {
 	if tcp, ok := s.nc.(*net.TCPConn); ok {
 		_ = tcp.CloseWrite() // the reader sees a connection that is gone
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	_ = s.nc.SetReadDeadline(time.Now().Add(lingerTime))
+	s.unhush()
 }

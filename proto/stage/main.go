@@ -27,6 +27,9 @@ type Program struct {
 	// error, which counts as nil). When it fails it returns an error, and the
 	// process ends.
 	Run func(ctx context.Context, p Process) error
+	// StopTime returns what a stop may take, as it is configured, beside [stage]
+	// drain. It may be nil: nothing.
+	StopTime func() time.Duration
 }
 
 // Host is everything a process touches.
@@ -107,7 +110,7 @@ func Main(p Program) {
 
 // Start runs the program on the given host and returns its exit code. The
 // process is stopped by the first signal or, when supervised, by the end of
-// standard input; then it has [stage] drain to finish, which a second signal cuts
+// standard input; then it has [stage] drain and its StopTime to finish, which a second signal cuts
 // short, other than SIGHUP: of that, a terminal that is closed may send several.
 //
 // When Start gives up on a drain, Run is still running: the caller is expected to
@@ -182,10 +185,14 @@ func (p Program) live(h Host, common Common) int {
 	}
 
 	var overdue <-chan time.Time // nil until a stop is asked for
+	drain := common.Stage.Drain
+	if p.StopTime != nil {
+		drain += p.StopTime()
+	}
 	stop := func(why string) {
 		cancel() // before the log, which may be a pipe that nobody empties
-		overdue = time.After(common.Stage.Drain)
-		log.Info("stopping", "because", why, "drain", common.Stage.Drain)
+		overdue = time.After(drain)
+		log.Info("stopping", "because", why, "drain", drain)
 	}
 	for {
 		select {
@@ -211,7 +218,7 @@ func (p Program) live(h Host, common Common) int {
 				stop("the supervisor is gone")
 			}
 		case <-overdue:
-			log.Error("gave up draining: out of time", "drain", common.Stage.Drain)
+			log.Error("gave up draining: out of time", "drain", drain)
 			return ExitFailure
 		}
 	}

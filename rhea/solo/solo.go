@@ -186,14 +186,18 @@ func (o Options) drain(all []*running) error {
 	for _, st := range whole.StopOrder() {
 		r := all[slices.IndexFunc(all, func(r *running) bool { return r.stage == st })]
 		r.stop()
-		timer := time.NewTimer(o.Drain)
+		patience := o.Drain
+		if st == subject.Gateway {
+			patience += o.Gateway.StopTime()
+		}
+		timer := time.NewTimer(patience)
 		select {
 		case <-r.ended:
 			if r.err != nil {
 				errs = append(errs, named(st, r.err))
 			}
 		case <-timer.C:
-			errs = append(errs, fmt.Errorf("%s: has not stopped in %s", st, o.Drain))
+			errs = append(errs, fmt.Errorf("%s: has not stopped in %s", st, patience))
 		}
 		timer.Stop()
 	}

@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"rhea/gateway"
 	"rhea/proto/bus"
@@ -20,11 +21,12 @@ func main() {
 		Bus     bus.Config     `toml:"bus" help:"the NATS servers between the processes"`
 	}{gateway.DefaultConfig(), gateway.DefaultRelay(), limits.Default(), policy.Default(), bus.DefaultConfig()}
 	stage.Main(stage.Program{
-		Name:    "rhea-gateway",
-		Stage:   "gateway",
-		Version: stage.Version(),
-		Doc:     "The gateway holds the clients' WebSocket connections and passes what they say to the other stages.",
-		Config:  &config,
+		Name:     "rhea-gateway",
+		Stage:    "gateway",
+		Version:  stage.Version(),
+		Doc:      "The gateway holds the clients' WebSocket connections and passes what they say to the other stages.",
+		Config:   &config,
+		StopTime: func() time.Duration { return config.Gateway.StopTime() },
 		Run: func(ctx context.Context, p stage.Process) error {
 			config.Gateway.Relay = config.Relay
 			return stage.WithBus(ctx, p, config.Bus, config.Limits, config.Policy, stage.Version(), func(ctx context.Context, env stage.Env) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"time"
 
 	"rhea/proto/stage"
 	relay "rhea/rhea/solo"
@@ -35,6 +36,7 @@ func solo(h stage.Host) int {
 	h.Args = args
 	program := stage.Program{
 		Name: "rhea solo", Stage: "solo", Version: stage.Version(), Config: &cfg,
+		StopTime: func() time.Duration { return cfg.Gateway.StopTime() },
 		Run: func(ctx context.Context, p stage.Process) error {
 			settle(&cfg)
 			cfg.Gateway.Relay = cfg.Relay

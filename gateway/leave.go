@@ -1,0 +1,81 @@
+package gateway
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+// leave is how a gateway that others take over from sends its clients away: one
+// after the other, evenly over leave_over, so that they do not come back as a herd.
+// A connection whose turn has come is read no further; what was read of it is asked
+// and answered as ever; then it is closed with 1001. What its client has said
+// beyond that was never read, and is the client's to repeat.
+//
+//	waiting ──its turn──► going ──all answered, or drain_timeout is over──► closed
+type leave struct {
+	since   time.Time
+	waiting []*conn // for their turn, in order
+	going   []*conn
+	turns   int // taken so far
+}
+
+// Leave begins to send the clients away, those that came first first.
+func (c *core) Leave() {
+	c.leaving = &leave{since: c.now}
+	for _, cn := range c.conns {
+		c.leaving.waiting = append(c.leaving.waiting, cn)
+	}
+	slices.SortFunc(c.leaving.waiting, func(a, b *conn) int { return cmp.Compare(a.id, b.id) })
+	c.sendAway()
+}
+
+// sendAway gives their turn to those whose time has come, and closes those that
+// have been answered.
+func (c *core) sendAway() {
+	l := c.leaving
+	if l == nil {
+		return
+	}
+	gone := func(cn *conn) bool { return cn.gone }
+	l.waiting = slices.DeleteFunc(l.waiting, gone)
+	for l.turns < l.due(c.now, c.config.LeaveOver) {
+		cn := l.waiting[0]
+		l.waiting = l.waiting[1:]
+		l.turns++
+		l.going = append(l.going, cn)
+		cn.turn = c.now
+		cn.hush()
+	}
+	l.going = slices.DeleteFunc(l.going, gone)
+	for _, cn := range l.going {
+		switch late := !cn.turn.Add(c.config.DrainTimeout).After(c.now); {
+		case cn.closed: // and its client takes its time
+		case late:
+			c.refuseUnanswered(func(x *conn) bool { return x == cn })
+			fallthrough
+		case cn.stopped && !cn.owed():
+			cn.closed = true
+			cn.close(ws.StatusGoingAway, "this gateway is going away; connect again")
+		}
+	}
+}
+
+// due is how many turns there should have been by now, of as many as there will be.
+func (l *leave) due(now time.Time, over time.Duration) int {
+	all := l.turns + len(l.waiting)
+	past := now.Sub(l.since)
+	if past >= over {
+		return all
+	}
+	return min(all, 1+int(float64(all)*past.Seconds()/over.Seconds()))
+}
+
+// owed says whether the client waits for an answer.
+func (cn *conn) owed() bool {
+	return cn.pending+len(cn.counts) > 0 ||
+		slices.ContainsFunc(cn.subs, func(s *sub) bool { return s.query != nil }) ||
+		slices.ContainsFunc(cn.sessions, func(s *session) bool { return s.waiting })
+}
