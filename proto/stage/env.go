@@ -21,6 +21,9 @@ type Env struct {
 	Limits  limits.Limits
 	Policy  policy.Policy
 	Version string
+	// Reload receives the settings in force whenever they have changed: Limits and
+	// Policy, and the stage's own section (see Section). It may be nil.
+	Reload <-chan Settings
 }
 
 // WithBus connects the process to the bus, calls run, and disconnects after it
@@ -33,7 +36,7 @@ func WithBus(ctx context.Context, p Process, c bus.Config, l limits.Limits, pol 
 	defer b.Close()
 	p.Checks.add("bus", b.Down)
 	measureBus(p.Metrics, b)
-	return run(ctx, Env{Bus: b, Log: p.Log, Metrics: p.Metrics, Checks: p.Checks, Limits: l, Policy: pol, Version: version})
+	return run(ctx, Env{Bus: b, Log: p.Log, Metrics: p.Metrics, Checks: p.Checks, Limits: l, Policy: pol, Version: version, Reload: p.Reload})
 }
 
 // version is set by the linker (make build); a build without it names the commit.

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Loader reads a program's configuration and describes it. It is used once, by
-// one goroutine.
+// Loader reads a program's configuration, once and then again when it has changed,
+// and describes it. It is used by one goroutine.
 type Loader struct {
 	Name string // of the program or command, as the operator types it
 	Args string // what may follow the flags, for the usage line; "" if nothing
@@ -37,6 +37,17 @@ type Loader struct {
 	Aliases []string
 
 	sections []*section
+	defaults []reflect.Value // copies of what Config held at first
+
+	// What Load has read, for Reload.
+	args      []string
+	lookupEnv func(string) (string, bool)
+	path      string     // of the file; "" if there is none
+	regular   bool       // it can be read again
+	seen      look       // the file as read last
+	changing  *look      // the file as it was at the last call of edited, if it was another
+	wasEmpty  bool       // the file that is in force
+	inForce   []*section // copies
 }
 
 // Mode is what the command line asks for. If it asks for several, the highest.
@@ -63,7 +74,7 @@ var builtinFlags = [...]string{"config", "print-config", "help", "version"}
 // empty, is no file for --config and RHEA_CONFIG, and is an error for a setting of
 // any other type. LookupEnv is os.LookupEnv or like it.
 //
-// With ModeHelp and ModeVersion nothing is read and nothing validated.
+// Load is called once. With ModeHelp and ModeVersion nothing is read and nothing validated.
 func (l *Loader) Load(args []string, lookupEnv func(string) (string, bool)) (rest []string, mode Mode, err error) {
 	l.prepare()
 	line, err := l.parse(args)
@@ -73,18 +84,12 @@ func (l *Loader) Load(args []string, lookupEnv func(string) (string, bool)) (res
 	if line.mode == ModeHelp || line.mode == ModeVersion {
 		return line.rest, line.mode, nil
 	}
-	path := line.config
+	l.args, l.lookupEnv, l.path = args, lookupEnv, line.config
 	if !line.configGiven {
-		path, _ = lookupEnv("RHEA_CONFIG")
+		l.path, _ = lookupEnv("RHEA_CONFIG")
 	}
-	if path != "" {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return nil, line.mode, fmt.Errorf("configuration: %w", err)
-		}
-		if err := applyFile(path, string(text), l.sections, l.known()); err != nil {
-			return nil, line.mode, err
-		}
+	if err := l.readFile(); err != nil {
+		return nil, line.mode, err
 	}
 	if err := l.checkEnviron(); err != nil {
 		return nil, line.mode, err
@@ -109,7 +114,34 @@ func (l *Loader) Load(args []string, lookupEnv func(string) (string, bool)) (res
 			return nil, line.mode, err
 		}
 	}
+	copies := make([]any, len(l.Config))
+	for i, c := range l.Config {
+		copies[i] = fresh(reflect.ValueOf(c).Elem())
+	}
+	l.inForce = sectionsOf(copies)
 	return line.rest, line.mode, nil
+}
+
+// readFile applies the file, if there is one.
+func (l *Loader) readFile() error {
+	if l.path == "" {
+		return nil
+	}
+	info, err := os.Stat(l.path)
+	l.regular = err == nil && info.Mode().IsRegular()
+	if l.seen, err = readFile(l.path); err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	l.wasEmpty = strings.TrimSpace(l.seen.text) == ""
+	return applyFile(l.path, l.seen.text, l.sections, l.known())
+}
+
+func readFile(path string) (look, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return look{err: err.Error()}, err
+	}
+	return look{text: string(text)}, nil
 }
 
 // prepare walks Config once, while it still holds the defaults.
@@ -118,6 +150,10 @@ func (l *Loader) prepare() {
 		return
 	}
 	l.sections = sectionsOf(l.Config)
+	for _, c := range l.Config {
+		held := reflect.ValueOf(c).Elem()
+		l.defaults = append(l.defaults, reflect.ValueOf(fresh(held)).Elem())
+	}
 	for _, s := range l.sections {
 		if s.name != "" && !slices.Contains(l.known(), s.name) {
 			panic("stage: section [" + s.name + "] is not listed in stage.Sections")

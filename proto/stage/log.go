@@ -16,7 +16,7 @@ import (
 
 // LogConfig is section [log].
 type LogConfig struct {
-	Level  string `toml:"level" help:"least level that is logged: debug, info, warn or error"`
+	Level  string `toml:"level" help:"least level that is logged: debug, info, warn or error" live:"true"`
 	Format string `toml:"format" help:"text, for people, or json, one object a line"`
 }
 
@@ -37,8 +37,17 @@ func (c *LogConfig) Validate() error {
 // text they follow the level, "gateway/1a2b3c4d"; as JSON they are attributes.
 // The configuration must be valid.
 func (c LogConfig) NewLogger(w io.Writer, stage string, instance subject.Instance) *slog.Logger {
+	return c.newLogger(w, c.level(), stage, instance)
+}
+
+func (c LogConfig) level() slog.Level {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(c.Level)) // Validate has seen it
+	return level
+}
+
+// newLogger is NewLogger with a level that may move.
+func (c LogConfig) newLogger(w io.Writer, level slog.Leveler, stage string, instance subject.Instance) *slog.Logger {
 	if c.Format == "json" {
 		h := slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
 		return slog.New(h).With("stage", stage, "instance", instance.String())
@@ -51,7 +60,7 @@ func (c LogConfig) NewLogger(w io.Writer, stage string, instance subject.Instanc
 // handlers derived from one share under the lock.
 type textHandler struct {
 	shared *textSink
-	level  slog.Level
+	level  slog.Leveler
 	who    string
 	attrs  slog.Handler
 }
@@ -62,7 +71,7 @@ type textSink struct {
 	w    io.Writer
 }
 
-func newTextHandler(w io.Writer, level slog.Level, who string) *textHandler {
+func newTextHandler(w io.Writer, level slog.Leveler, who string) *textHandler {
 	sink := &textSink{w: w}
 	attrs := slog.NewTextHandler(&sink.line, &slog.HandlerOptions{
 		Level: slog.LevelDebug,
@@ -76,7 +85,9 @@ func newTextHandler(w io.Writer, level slog.Level, who string) *textHandler {
 	return &textHandler{shared: sink, level: level, who: who, attrs: attrs}
 }
 
-func (h *textHandler) Enabled(_ context.Context, level slog.Level) bool { return level >= h.level }
+func (h *textHandler) Enabled(_ context.Context, level slog.Level) bool {
+	return level >= h.level.Level()
+}
 
 func (h *textHandler) Handle(ctx context.Context, r slog.Record) error {
 	message := r.Message

@@ -27,9 +27,12 @@ type Program struct {
 	// error, which counts as nil). When it fails it returns an error, and the
 	// process ends.
 	Run func(ctx context.Context, p Process) error
-	// StopTime returns what a stop may take, as it is configured, beside [stage]
-	// drain. It may be nil: nothing.
-	StopTime func() time.Duration
+	// StopTime returns what a stop may take, with the settings in force, beside
+	// [stage] drain. It may be nil: nothing.
+	StopTime func(Settings) time.Duration
+	// Mine, if not nil, says which settings, such as "bus.url", the program goes by;
+	// that others have changed is not logged.
+	Mine func(setting string) bool
 }
 
 // Host is everything a process touches.
@@ -40,6 +43,7 @@ type Host struct {
 	Stdin          io.Reader // read only when supervised
 	Stdout, Stderr io.Writer
 	Signals        <-chan os.Signal // as StopSignals returns
+	HasTerminal    func() bool      // as HasTerminal; nil: it has none
 }
 
 // The exit codes of a program. A Go program that panics, or runs out of memory,
@@ -57,7 +61,7 @@ const SupervisedEnv = "RHEA_SUPERVISED"
 
 // DrainConfig is section [stage].
 type DrainConfig struct {
-	Drain time.Duration `toml:"drain" help:"how long a stop may take before what is unfinished is abandoned"`
+	Drain time.Duration `toml:"drain" help:"how long a stop may take before what is unfinished is abandoned" live:"true"`
 }
 
 // Validate refuses a drain time that is not positive.
@@ -83,8 +87,9 @@ func DefaultCommon() Common {
 	}
 }
 
-// StopSignals returns the signals that ask this process to stop: SIGINT, SIGTERM
-// and SIGHUP, the last unless whoever started it has that ignored, as nohup does.
+// StopSignals returns the signals that ask this process to stop: SIGINT, SIGTERM,
+// and SIGHUP, which may ask for something else (see Hangup); the last unless whoever
+// started it has that ignored, as nohup does.
 func StopSignals() <-chan os.Signal {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
@@ -104,14 +109,17 @@ func Main(p Program) {
 	IgnoreBrokenPipes()
 	os.Exit(p.Start(Host{
 		Args: os.Args[1:], LookupEnv: os.LookupEnv, Environ: os.Environ(),
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: StopSignals(),
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: StopSignals(), HasTerminal: HasTerminal,
 	}))
 }
 
 // Start runs the program on the given host and returns its exit code. The
 // process is stopped by the first signal or, when supervised, by the end of
-// standard input; then it has [stage] drain and its StopTime to finish, which a second signal cuts
-// short, other than SIGHUP: of that, a terminal that is closed may send several.
+// standard input; then it has [stage] drain and its StopTime to finish, which a
+// second signal cuts short, other than SIGHUP: of that, a terminal that is closed
+// may send several.
+// A SIGHUP that no terminal's end has sent has the configuration read again, as has
+// a change of its file.
 //
 // When Start gives up on a drain, Run is still running: the caller is expected to
 // end the process. The goroutine that watches standard input lasts until that
@@ -130,7 +138,7 @@ func (p Program) Start(h Host) int {
 	if mode != ModeRun {
 		return p.describe(h, &loader, mode)
 	}
-	return p.live(h, common)
+	return p.live(h, &loader, common)
 }
 
 // describe answers the modes that end at once.
@@ -152,7 +160,8 @@ func (p Program) describe(h Host, l *Loader, mode Mode) int {
 }
 
 // live runs the program from its first log line to its last.
-func (p Program) live(h Host, common Common) int {
+func (p Program) live(h Host, loader *Loader, common Common) int {
+	hangup := NewHangup(h.HasTerminal)
 	process := newProcess(h.Stderr, common.Log, p.Stage, newInstance())
 	log := process.Log
 	started := time.Now()
@@ -184,11 +193,18 @@ func (p Program) live(h Host, common Common) int {
 		}()
 	}
 
-	var overdue <-chan time.Time // nil until a stop is asked for
-	drain := common.Stage.Drain
-	if p.StopTime != nil {
-		drain += p.StopTime()
+	drain := p.patience(loader.Settings())
+	reloads := NewReloads(loader, process)
+	reloads.Mine = p.Mine
+	poll := time.NewTicker(PollEvery)
+	defer poll.Stop()
+	reload := func(s Settings, changed bool) {
+		if changed {
+			drain = p.patience(s)
+		}
 	}
+
+	var overdue <-chan time.Time // nil until a stop is asked for
 	stop := func(why string) {
 		cancel() // before the log, which may be a pipe that nobody empties
 		overdue = time.After(drain)
@@ -207,11 +223,19 @@ func (p Program) live(h Host, common Common) int {
 			if overdue != nil && s == syscall.SIGHUP {
 				continue
 			}
+			if hangup.Means(s) {
+				reload(reloads.Now(s.String()))
+				continue
+			}
 			if overdue != nil {
 				log.Error("gave up draining: second signal", "signal", s)
 				return ExitFailure
 			}
 			stop(s.String())
+		case <-poll.C:
+			if overdue == nil {
+				reload(reloads.Poll())
+			}
 		case <-orphaned:
 			orphaned = nil
 			if overdue == nil {
@@ -222,6 +246,15 @@ func (p Program) live(h Host, common Common) int {
 			return ExitFailure
 		}
 	}
+}
+
+// patience is what a stop may take.
+func (p Program) patience(s Settings) time.Duration {
+	drain := Section[DrainConfig](s).Drain
+	if p.StopTime != nil {
+		drain += p.StopTime(s)
+	}
+	return drain
 }
 
 // newInstance draws the identity of a run; 0 is nobody's.

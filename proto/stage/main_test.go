@@ -282,7 +282,6 @@ func TestMainAsAProcess(t *testing.T) {
 		stop       func(*exec.Cmd, io.Closer) error
 	}{
 		"terminated":             {"0", func(c *exec.Cmd, _ io.Closer) error { return c.Process.Signal(syscall.SIGTERM) }},
-		"hangup":                 {"0", func(c *exec.Cmd, _ io.Closer) error { return c.Process.Signal(syscall.SIGHUP) }},
 		"interrupt":              {"1", func(c *exec.Cmd, _ io.Closer) error { return c.Process.Signal(os.Interrupt) }},
 		"the supervisor is gone": {"1", func(_ *exec.Cmd, stdin io.Closer) error { return stdin.Close() }},
 	} {

@@ -16,6 +16,9 @@ type Process struct {
 	Metrics  *Metrics
 	// Checks are what /healthz and /readyz say of this stage.
 	Checks *Checks
+	// Reload receives the settings in force whenever they have changed. It holds one:
+	// the latest.
+	Reload <-chan Settings
 
 	shell *shell
 }
@@ -24,10 +27,12 @@ type Process struct {
 type shell struct {
 	logs   io.Writer
 	config LogConfig
+	level  slog.LevelVar
 
-	mu     sync.Mutex
-	sets   []*Metrics
-	checks []*Checks
+	mu      sync.Mutex
+	sets    []*Metrics
+	checks  []*Checks
+	reloads []chan Settings
 }
 
 // NewProcess returns a process that nothing watches over, for a program that has
@@ -46,6 +51,7 @@ func (p Process) Serve(c MetricsConfig) (stop func(), err error) {
 // concurrent use.
 func newProcess(w io.Writer, c LogConfig, stage string, instance subject.Instance) Process {
 	s := &shell{logs: &lockedWriter{w: w}, config: c}
+	s.level.Set(c.level())
 	return Process{shell: s, Checks: &Checks{}}.as(stage, instance)
 }
 
@@ -63,8 +69,25 @@ func (p Process) as(stage string, instance subject.Instance) Process {
 	p.shell.sets = append(p.shell.sets, m)
 	p.shell.checks = append(p.shell.checks, p.Checks)
 	p.Instance, p.Metrics = instance, m
-	p.Log = p.shell.config.NewLogger(p.shell.logs, stage, p.Instance)
+	p.Log = p.shell.config.newLogger(p.shell.logs, &p.shell.level, stage, p.Instance)
+	reload := make(chan Settings, 1)
+	p.shell.reloads = append(p.shell.reloads, reload)
+	p.Reload = reload
 	return p
+}
+
+// publish gives settings to every stage of the process, in place of those that it
+// has not taken yet. It is called by one goroutine.
+func (s *shell) publish(settings Settings) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.reloads {
+		select {
+		case <-c:
+		default:
+		}
+		c <- settings // there is room: nobody else sends
+	}
 }
 
 type lockedWriter struct {

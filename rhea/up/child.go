@@ -40,6 +40,7 @@ type child struct {
 	deaths chan<- death    // somebody receives until done is closed
 	stop   chan struct{}   // closed: end it in order
 	kill   <-chan struct{} // closed: end it at once
+	hangup chan struct{}   // receives: send it SIGHUP
 	done   chan struct{}   // closed by keep when it is over
 	failed int             // deaths so far; of the receiver of deaths
 }
@@ -119,6 +120,8 @@ func (c *child) await(process *os.Process, ended <-chan error) error {
 			stop = nil
 			overdue = time.After(c.drain)
 			c.signal(process, syscall.SIGTERM)
+		case <-c.hangup:
+			c.signal(process, syscall.SIGHUP)
 		case <-overdue:
 			c.log.Error("a stage does not stop and is killed", "stage", c.Name, "pid", process.Pid, "after", c.drain)
 			c.signal(process, syscall.SIGKILL)
@@ -126,6 +129,14 @@ func (c *child) await(process *os.Process, ended <-chan error) error {
 			kill = nil
 			c.signal(process, syscall.SIGKILL)
 		}
+	}
+}
+
+// hangUp has SIGHUP sent to the process, if there is one now or soon.
+func (c *child) hangUp() {
+	select {
+	case c.hangup <- struct{}{}:
+	default: // it is about to be sent
 	}
 }
 

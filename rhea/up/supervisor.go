@@ -27,6 +27,8 @@ type Supervisor struct {
 	// Changed is called, from the same goroutine, when Changes receives.
 	Changed func()
 	Changes <-chan struct{}
+	// Hangups, when it receives, has SIGHUP sent to all children, once Ready.
+	Hangups <-chan struct{}
 	// Kill, when closed, ends all children without waiting.
 	Kill <-chan struct{}
 }
@@ -43,13 +45,14 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	for _, p := range s.Programs {
 		c := &child{
 			Program: p, log: s.Log, drain: s.Drain, deaths: deaths, kill: s.Kill,
+			hangup: make(chan struct{}, 1),
 			output: &lines{stage: string(p.Stage), name: p.Name, to: s.Output, log: s.Log},
 			stop:   make(chan struct{}), done: make(chan struct{}),
 		}
 		children = append(children, c)
 		go c.keep()
 	}
-	err := s.watch(ctx, deaths)
+	err := s.watch(ctx, children, deaths)
 	for _, st := range whole.StopOrder() {
 		s.stop(st, children, deaths)
 	}
@@ -57,13 +60,21 @@ func (s *Supervisor) Run(ctx context.Context) error {
 }
 
 // watch returns when ctx ends, or with the reason why there is no going on.
-func (s *Supervisor) watch(ctx context.Context, deaths <-chan death) error {
+func (s *Supervisor) watch(ctx context.Context, children []*child, deaths <-chan death) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-s.Changes:
 			s.Changed()
+		case <-s.Hangups:
+			// One that is only starting may not expect the signal yet, which would end it;
+			// it finds out by itself.
+			for _, c := range children {
+				if closed(s.Ready) {
+					c.hangUp()
+				}
+			}
 		case d := <-deaths:
 			s.Died(d.child.Stage, d.pid)
 			d.child.failed++

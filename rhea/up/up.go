@@ -55,6 +55,7 @@ type Options struct {
 	Output    io.Writer       // takes the children's log lines; safe for concurrent use
 	OnReady   func()          // called once, when the relay is whole
 	Kill      <-chan struct{} // closed: end the children without waiting
+	Hangups   <-chan struct{} // receives: have the children read their settings again
 }
 
 // Run runs the relay until ctx ends, and returns when all children have ended.
@@ -108,7 +109,7 @@ func (o Options) supervise(ctx context.Context, b *bus.Bus, roster *bus.Roster) 
 	})
 	mourner := newMourner(b, roster)
 	s := Supervisor{
-		Programs: o.programs(), Log: o.Log, Output: o.Output, Drain: o.Drain, Ready: ready, Kill: o.Kill,
+		Programs: o.programs(), Log: o.Log, Output: o.Output, Drain: o.Drain, Ready: ready, Kill: o.Kill, Hangups: o.Hangups,
 		Changes: roster.Changes(), Changed: mourner.announce, Died: mourner.died,
 	}
 	return s.Run(ctx)

@@ -26,7 +26,7 @@ func main() {
 		Version:  stage.Version(),
 		Doc:      "The gateway holds the clients' WebSocket connections and passes what they say to the other stages.",
 		Config:   &config,
-		StopTime: func() time.Duration { return config.Gateway.StopTime() },
+		StopTime: func(s stage.Settings) time.Duration { return stage.Section[gateway.Config](s).StopTime() },
 		Run: func(ctx context.Context, p stage.Process) error {
 			config.Gateway.Relay = config.Relay
 			return stage.WithBus(ctx, p, config.Bus, config.Limits, config.Policy, stage.Version(), func(ctx context.Context, env stage.Env) error {

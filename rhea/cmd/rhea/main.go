@@ -47,7 +47,7 @@ func main() {
 	}
 	os.Exit(run(stage.Host{
 		Args: os.Args[1:], LookupEnv: os.LookupEnv, Environ: os.Environ(),
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: stage.StopSignals(),
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: stage.StopSignals(), HasTerminal: stage.HasTerminal,
 	}))
 }
 

@@ -63,7 +63,7 @@ func newOperator(h stage.Host, name, help string, own any) (o operator, code int
 // order; the second does not wait for it, as it may be writing into a pipe that
 // nobody reads.
 func (o operator) withBus(work func(ctx context.Context, b *bus.Bus) error) int {
-	ctx, kill, stopWatching := stopOnSignals(o.h.Signals)
+	ctx, kill, stopWatching := stopOnSignals(o.h.Signals, nil)
 	defer stopWatching()
 	common := stage.DefaultCommon()
 	common.Log.Level = "warn"

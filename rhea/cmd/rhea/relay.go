@@ -30,6 +30,12 @@ func settle(c *settings.Relay) {
 	c.Writer.Dir = storeDir(c.Up.Data, c.Writer.Dir)
 }
 
+// heeded says which settings a relay with a bus of its own goes by.
+func heeded(setting string) bool {
+	key, ofBus := strings.CutPrefix(setting, "bus.")
+	return !ofBus || key == "prefix" || key == "shards"
+}
+
 // storeDir is where the store is: in the data directory unless [writer] dir names
 // another place.
 func storeDir(data, dir string) string {

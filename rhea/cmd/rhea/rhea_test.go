@@ -355,7 +355,7 @@ func TestBrokenPipes(t *testing.T) {
 	if errs.Len() > 0 {
 		t.Errorf("scan says %s", errs.String())
 	}
-	if err := relay.Process.Signal(syscall.SIGHUP); err != nil {
+	if err := relay.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	if err := relay.Wait(); err != nil {
@@ -375,7 +375,7 @@ func process(t *testing.T, args ...string) *exec.Cmd {
 
 func TestStopOnSignals(t *testing.T) {
 	signals := make(chan os.Signal)
-	ctx, kill, end := stopOnSignals(signals)
+	ctx, kill, end := stopOnSignals(signals, nil)
 	defer end()
 	for range 3 { // each is taken when the one before has been dealt with
 		signals <- syscall.SIGHUP

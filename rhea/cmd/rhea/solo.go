@@ -6,6 +6,7 @@ import (
 	"net"
 	"time"
 
+	"rhea/gateway"
 	"rhea/proto/stage"
 	relay "rhea/rhea/solo"
 )
@@ -14,7 +15,8 @@ const soloHelp = `Usage: rhea solo [flags]
 
 Runs a relay in one process: the same stages as rhea up, with less memory and latency, but
 nothing is started again when it fails. Prints a line when clients can connect.
-SIGINT, SIGTERM or SIGHUP stops the relay in order; a second SIGINT or SIGTERM stops it at once.
+SIGINT or SIGTERM stops the relay in order, a second one at once. SIGHUP, or a change of the
+file, has it read the file again.
 ` + relayFlags + relaySettings
 
 func solo(h stage.Host) int {
@@ -32,11 +34,12 @@ func solo(h stage.Host) int {
 		}
 		return stage.ExitOK
 	}
-	// From here on the process lives as every stage's does.
-	h.Args = args
+	// From here on the process lives as every stage's does, and reads its settings from
+	// the defaults on.
+	h.Args, cfg = args, defaultRelay()
 	program := stage.Program{
-		Name: "rhea solo", Stage: "solo", Version: stage.Version(), Config: &cfg,
-		StopTime: func() time.Duration { return cfg.Gateway.StopTime() },
+		Name: "rhea solo", Stage: "solo", Version: stage.Version(), Config: &cfg, Mine: heeded,
+		StopTime: func(s stage.Settings) time.Duration { return stage.Section[gateway.Config](s).StopTime() },
 		Run: func(ctx context.Context, p stage.Process) error {
 			settle(&cfg)
 			cfg.Gateway.Relay = cfg.Relay

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 
@@ -19,7 +20,8 @@ const upHelp = `Usage: rhea up [flags]
 
 Runs a relay on this machine: one process for every stage, joined by a NATS server inside of
 this one. Prints a line when clients can connect. Processes that die are started again.
-SIGINT, SIGTERM or SIGHUP stops the relay in order; a second SIGINT or SIGTERM stops it at once.
+SIGINT or SIGTERM stops the relay in order, a second one at once. SIGHUP, or a change of the
+file, has every process read the file again.
 ` + relayFlags + `
   --gateways N         gateway processes, which share the address (1)
   --ingesters N        processes that check events (1)
@@ -49,13 +51,13 @@ func up(h stage.Host) int {
 		}
 		return stage.ExitOK
 	}
-	if err := superviseRelay(h, cfg, common, args); err != nil {
+	if err := superviseRelay(h, l, cfg, common, args); err != nil {
 		return fail(h, "up", err)
 	}
 	return stage.ExitOK
 }
 
-func superviseRelay(h stage.Host, cfg settings.Relay, common stage.Common, args []string) error {
+func superviseRelay(h stage.Host, l *stage.Loader, cfg settings.Relay, common stage.Common, args []string) error {
 	paths, err := relay.Find()
 	if err != nil {
 		return err
@@ -71,8 +73,13 @@ func superviseRelay(h stage.Host, cfg settings.Relay, common stage.Common, args 
 		return err
 	}
 	defer stopMetrics()
-	ctx, kill, stopWatching := stopOnSignals(h.Signals)
+	changes := newChanges(stage.NewReloads(l, process), stage.NewHangup(h.HasTerminal))
+	ctx, kill, stopWatching := stopOnSignals(h.Signals, changes.signal)
 	defer stopWatching()
+	watching, stopReloading := context.WithCancel(ctx)
+	var reloading sync.WaitGroup
+	reloading.Go(func() { changes.watch(watching) })
+	defer func() { stopReloading(); reloading.Wait() }()
 	counts := map[subject.Stage]int{
 		subject.Gateway: cfg.Up.Gateways, subject.Ingester: cfg.Up.Ingesters, subject.Reqworker: cfg.Up.Reqworkers,
 		subject.Monitor: cfg.Up.Monitors, subject.Writer: 1, subject.Negentropy: 1,
@@ -89,7 +96,7 @@ func superviseRelay(h stage.Host, cfg settings.Relay, common stage.Common, args 
 	o := relay.Options{
 		Data: cfg.Up.Data, BusListen: cfg.Up.Bus, Bus: cfg.Bus, Counts: counts, Paths: paths, Env: env,
 		Addresses: []string{address}, Drain: common.Stage.Drain + drainSlack,
-		Log: process.Log, Checks: process.Checks, Output: errs, Kill: kill,
+		Log: process.Log, Checks: process.Checks, Output: errs, Kill: kill, Hangups: changes.children,
 		OnReady: func() { fmt.Fprint(h.Stdout, readyLine(address, processes, cfg.Up.Data)) },
 	}
 	if common.Metrics.Listen != "" {
@@ -128,8 +135,9 @@ func free(address string) (string, error) {
 
 // stopOnSignals returns a context that the first signal ends and a channel that
 // the second closes, other than SIGHUP: of that, a terminal that is closed may
-// send several. Cancel ends the goroutine that listens for them.
-func stopOnSignals(signals <-chan os.Signal) (ctx context.Context, kill <-chan struct{}, cancel func()) {
+// send several. Other, if not nil, is asked first, and says whether a signal was for
+// something else; it must not block. Cancel ends the goroutine that listens for them.
+func stopOnSignals(signals <-chan os.Signal, other func(os.Signal) bool) (ctx context.Context, kill <-chan struct{}, cancel func()) {
 	ctx, stop := context.WithCancel(context.Background())
 	over, end := context.WithCancel(context.Background())
 	killed := make(chan struct{})
@@ -142,6 +150,7 @@ func stopOnSignals(signals <-chan os.Signal) (ctx context.Context, kill <-chan s
 				return
 			case s := <-signals:
 				switch {
+				case ctx.Err() == nil && other != nil && other(s):
 				case ctx.Err() == nil:
 					stop()
 				case s != syscall.SIGHUP && !dead:
