@@ -68,7 +68,7 @@ func showRecording(h stage.Host) int {
 		defer file.Close()
 		from = file
 	}
-	ctx, _, stopWatching := stopOnSignals(h.Signals)
+	ctx, _, stopWatching := stopOnSignals(h.Signals, nil)
 	defer stopWatching()
 	if own.Flags.Follow {
 		from = tapshow.Follow(ctx, from)
