@@ -40,6 +40,8 @@ type Conn interface {
 	Reconnects() uint64
 	// Connected says whether the connection is up at the moment.
 	Connected() bool
+	// Refused counts what NATS did not permit.
+	Refused() uint64
 	// Dead receives once if the connection has ended for good, not by Close.
 	Dead() <-chan error
 	// Close flushes what was published and ends the connection.
@@ -157,6 +159,17 @@ func (b *Bus) Dropped() uint64 {
 	n := b.in.Dropped()
 	if b.control != b.in {
 		n += b.control.Dropped()
+	}
+	return n
+}
+
+// Refused counts what this process tried to say or to hear and NATS did not
+// permit: it has another's certificate or credentials, or the permissions are not
+// those of this version.
+func (b *Bus) Refused() uint64 {
+	n := b.in.Refused() + b.out.Refused()
+	if b.control != b.in {
+		n += b.control.Refused()
 	}
 	return n
 }

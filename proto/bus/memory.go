@@ -146,5 +146,6 @@ func (c memoryConn) Dropped() uint64          { return c.m.dropped.Load() }
 func (c memoryConn) Reconnects() uint64       { return 0 }
 func (c memoryConn) Traffic() nats.Statistics { return nats.Statistics{} }
 func (c memoryConn) Connected() bool          { return true }
+func (c memoryConn) Refused() uint64          { return 0 }
 func (c memoryConn) Dead() <-chan error       { return nil }
 func (c memoryConn) Close()                   {}

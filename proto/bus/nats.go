@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,11 +17,13 @@ import (
 
 // Config says where the bus is; section [bus] of the configuration.
 type Config struct {
-	URL         string `toml:"url" help:"NATS servers, comma separated"`
+	URL         string `toml:"url" help:"NATS servers, comma separated, the one to prefer first; tls://… for TLS"`
 	Prefix      string `toml:"prefix" help:"first token of every subject; deployments that share a NATS differ in it"`
 	Shards      int    `toml:"shards" help:"number of shards, a power of two; the same in every process, for good"`
 	Credentials string `toml:"credentials" help:"NATS credentials file"`
 	CA          string `toml:"ca" help:"certificate authority of the NATS servers (PEM file)"`
+	Cert        string `toml:"cert" help:"certificate by which NATS knows this process (PEM file); read again at every connect"`
+	Key         string `toml:"key" help:"private key of cert (PEM file)"`
 }
 
 // DefaultConfig is a NATS server on this machine.
@@ -33,18 +36,31 @@ func (c Config) Validate() error {
 	if c.URL == "" {
 		return errors.New("url: where is NATS?")
 	}
+	if (c.Cert == "") != (c.Key == "") {
+		return errors.New("cert, key: one is nothing without the other")
+	}
 	_, err := subject.New(c.Prefix, c.Shards)
 	return err
 }
+
+// A connection on which nothing comes back for (lostPings+1)·pingEvery = 4 s is
+// taken for lost: TCP alone would wait for minutes when a cable is pulled. It is
+// longer than a busy machine holds an answer back, and about as long as a roster
+// takes to miss a process (deadAfter).
+const (
+	pingEvery = time.Second
+	lostPings = 3
+)
 
 // dialTimeout bounds how long Dial waits for a NATS server that is not up yet.
 const dialTimeout = 30 * time.Second
 
 // Dial connects to NATS as the given instance of a stage or of a command, whose
 // name is one NATS token, waiting up to 30 seconds for a server that is not there
-// yet. Once up, a Bus reconnects for ever by itself; what is in
-// flight meanwhile is lost, and what is sent meanwhile fails at once. Extra
-// options go to the client, e.g. nats.InProcessServer.
+// yet; files that do not read are an error at once. Once up, a Bus reconnects for
+// ever by itself, to the next server in the order of the URL; what is in flight
+// meanwhile is lost, and what is sent meanwhile fails at once. Extra options go to
+// the client, e.g. nats.InProcessServer.
 func Dial(ctx context.Context, c Config, instance subject.Instance, name string, log *slog.Logger, extra ...nats.Option) (*Bus, error) {
 	space, err := subject.New(c.Prefix, c.Shards)
 	if err != nil {
@@ -79,6 +95,7 @@ func Connect(ctx context.Context, c Config, name string, log *slog.Logger) (*nat
 type natsConn struct {
 	nc         *nats.Conn
 	reconnects atomic.Uint64
+	refusals   refusals
 	closing    atomic.Bool
 	dead       chan error // receives once if the connection ends for good by itself
 	mu         sync.Mutex
@@ -87,17 +104,22 @@ type natsConn struct {
 }
 
 func dial(ctx context.Context, c Config, name string, log *slog.Logger, extra []nats.Option) (*natsConn, error) {
+	identity, err := c.identity()
+	if err != nil {
+		return nil, err
+	}
 	conn := &natsConn{dead: make(chan error, 1), subs: make(map[*nats.Subscription]bool)}
 	opts := append([]nats.Option{
 		nats.Name(name),
+		nats.DontRandomize(), // the first is the nearest
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(100 * time.Millisecond),
 		nats.ReconnectJitter(50*time.Millisecond, 50*time.Millisecond),
 		// What cannot be sent now is refused now: a buffer flushed after a reconnect
 		// would reach listeners that are not back yet, and hide the loss.
 		nats.ReconnectBufSize(-1),
-		nats.PingInterval(2 * time.Second),
-		nats.MaxPingsOutstanding(2),
+		nats.PingInterval(pingEvery),
+		nats.MaxPingsOutstanding(lostPings),
 		// A write that blocks for longer takes the connection down, which is noticed
 		// and survived; one that blocks for ever would stop the loop that publishes.
 		nats.FlusherTimeout(2 * time.Second),
@@ -119,19 +141,16 @@ func dial(ctx context.Context, c Config, name string, log *slog.Logger, extra []
 			}
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, s *nats.Subscription, err error) {
-			if !errors.Is(err, nats.ErrSlowConsumer) { // those are counted; see Dropped
+			switch {
+			case errors.Is(err, nats.ErrPermissionViolation):
+				conn.refusals.note(log, name, err)
+			case !errors.Is(err, nats.ErrSlowConsumer): // those are counted; see Dropped
 				log.Error("bus", "conn", name, "err", err)
 			}
 		}),
-	}, extra...)
-	if c.Credentials != "" {
-		opts = append(opts, nats.UserCredentials(c.Credentials))
-	}
-	if c.CA != "" {
-		opts = append(opts, nats.RootCAs(c.CA))
-	}
+	}, slices.Concat(identity, extra)...)
 	deadline := time.Now().Add(dialTimeout)
-	for {
+	for first := true; ; first = false {
 		nc, err := nats.Connect(c.URL, opts...)
 		if err == nil {
 			conn.nc = nc
@@ -139,6 +158,9 @@ func dial(ctx context.Context, c Config, name string, log *slog.Logger, extra []
 		}
 		if time.Now().After(deadline) {
 			return nil, unreachable(c.URL, err)
+		}
+		if first {
+			log.Info("waiting for the bus", "patience", dialTimeout, "err", unreachable(c.URL, err))
 		}
 		select {
 		case <-ctx.Done():
@@ -177,6 +199,11 @@ func (c *natsConn) Subscribe(subj string, to chan *Message) (Subscription, error
 	if err := c.nc.FlushTimeout(2 * time.Second); err != nil {
 		s.Unsubscribe()
 		return nil, err
+	}
+	// A refusal comes before the flush's answer.
+	if err := c.nc.LastError(); forbidden(err, subj) {
+		s.Unsubscribe()
+		return nil, fmt.Errorf("%w: to listen on %s", ErrForbidden, subj)
 	}
 	c.mu.Lock()
 	c.subs[s] = true
@@ -225,6 +252,8 @@ func (c *natsConn) Reconnects() uint64 { return c.reconnects.Load() }
 func (c *natsConn) Traffic() nats.Statistics { return c.nc.Stats() }
 
 func (c *natsConn) Connected() bool { return c.nc.IsConnected() }
+
+func (c *natsConn) Refused() uint64 { return c.refusals.count.Load() }
 
 func (c *natsConn) Dead() <-chan error { return c.dead }
 

@@ -40,8 +40,9 @@ type Roster struct {
 	kick     chan struct{} // announce now
 	settled  chan struct{}
 
-	seen  map[subject.Instance]seenMember // Run's alone
+	seen  map[subject.Instance]seenMember // Run's alone, as what follows
 	inbox *Inbox[*relaypb.Member]
+	heard bool // its own announcement has come back
 }
 
 type seenMember struct {
@@ -118,7 +119,8 @@ func (r *Roster) Announce() {
 
 // Run announces and listens until ctx ends, and says that the process is gone
 // before it returns. It fails when this process cannot be part of the deployment:
-// others have another number of shards, or the same instance.
+// others have another number of shards, or the same instance, or NATS does not let
+// it announce itself.
 func (r *Roster) Run(ctx context.Context) error {
 	r.inbox = Listen(r.bus, func() *relaypb.Member { return new(relaypb.Member) }, 4096)
 	r.inbox.conn = r.bus.control
@@ -154,8 +156,14 @@ func (r *Roster) Run(ctx context.Context) error {
 		case <-r.kick:
 			r.announce()
 		case <-settle.C:
+			if err := r.muzzled(); err != nil {
+				return err
+			}
 			close(r.settled)
 		case <-beat.C:
+			if err := r.muzzled(); err != nil {
+				return err
+			}
 			if err := r.bury(); err != nil {
 				return err
 			}
@@ -175,6 +183,15 @@ func (r *Roster) announce() {
 		r.report(m)
 	}
 	r.bus.Publish(r.bus.Space.Member(subject.Stage(m.Stage)), m)
+}
+
+// muzzled finds out whether this process has been refused its announcement: nobody
+// would ever give it work, and nobody would know why.
+func (r *Roster) muzzled() error {
+	if r.self == nil || r.heard || r.bus.Refused() == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: to announce itself as %s; is this another's certificate, or are these another's credentials?", ErrForbidden, r.self.Stage)
 }
 
 func (r *Roster) goodbye() {
@@ -227,6 +244,7 @@ func (r *Roster) take(m *relaypb.Member, now time.Time) (bool, error) {
 	if int(m.Shards) != r.bus.Space.Shards() && !m.Gone {
 		return false, nil // it came later, and goes by itself
 	}
+	r.heard = r.heard || i == r.bus.Instance
 	old, known := r.seen[i]
 	if m.Gone {
 		delete(r.seen, i)

@@ -47,6 +47,7 @@ func measureBus(m *Metrics, b *bus.Bus) {
 	})
 	count("bus_dropped", "Bus messages lost because an inbox was full (to NATS: a slow consumer).", b.Dropped)
 	count("bus_garbage", "Bus messages, or parts of them, that did not decode.", b.Garbage)
+	count("bus_refused", "What NATS did not permit this process to say or to hear.", b.Refused)
 	count("bus_reconnects", "Connections to NATS that were lost and came back.", b.Reconnects)
 	count("bus_in_messages", "Bus messages received.", func() uint64 { return b.Traffic().InMsgs })
 	count("bus_in_bytes", "Bytes of bus messages received.", func() uint64 { return b.Traffic().InBytes })

@@ -4,10 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 
@@ -51,32 +47,9 @@ func TestBusRestarts(t *testing.T) {
 	nats := natsServer(t, port)
 	busURL := fmt.Sprintf("nats://127.0.0.1:%d", port)
 	data := t.TempDir()
-	var stages []*exec.Cmd
-	t.Cleanup(func() {
-		for _, cmd := range stages {
-			cmd.Process.Signal(syscall.SIGTERM)
-		}
-		for _, cmd := range stages {
-			if err := cmd.Wait(); err != nil {
-				t.Errorf("%s ended with %v", filepath.Base(cmd.Path), err)
-			}
-		}
-		nats.Shutdown()
-	})
+	t.Cleanup(func() { nats.Shutdown() })
 	for _, st := range subject.Stages() {
-		cmd := exec.Command(filepath.Join(bin, "rhea-"+string(st)))
-		cmd.Env = append(append(os.Environ(), big...), "RHEA_BUS_URL="+busURL, "RHEA_WRITER_DIR="+data, "RHEA_GATEWAY_LISTEN="+listen)
-		logs := &logBuffer{}
-		cmd.Stderr = logs
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		stages = append(stages, cmd)
-		t.Cleanup(func() {
-			if t.Failed() {
-				t.Logf("log of %s:\n%s", st, logs.tail(4000))
-			}
-		})
+		startStage(t, st, append([]string{"RHEA_BUS_URL=" + busURL, "RHEA_WRITER_DIR=" + data, "RHEA_GATEWAY_LISTEN=" + listen}, big...)...)
 	}
 	_, roster := onlooker(t, busURL)
 	for _, st := range subject.Stages() {

@@ -162,6 +162,12 @@ func onlooker(t testing.TB, url string) (*bus.Bus, *bus.Roster) {
 	t.Helper()
 	conf := bus.DefaultConfig()
 	conf.URL = url
+	return lookOn(t, conf)
+}
+
+// lookOn is onlooker for any bus.
+func lookOn(t testing.TB, conf bus.Config) (*bus.Bus, *bus.Roster) {
+	t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	b, err := bus.Dial(t.Context(), conf, bus.NewInstance(), "onlooker", log)
 	if err != nil {

@@ -27,7 +27,7 @@ func defaultOperator() operatorConfig {
 const operatorFlags = `
   --data DIR           data directory of a relay that runs on this machine (./data)
   --bus URL            NATS server of any other relay; more in --bus.prefix, --bus.shards,
-                       --bus.credentials, --bus.ca (or RHEA_BUS_URL, …)
+                       --bus.credentials, --bus.ca, --bus.cert, --bus.key (or RHEA_BUS_URL, …)
   --config FILE        read these settings from a relay's TOML file (or RHEA_CONFIG)
 `
 

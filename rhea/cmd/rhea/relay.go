@@ -26,7 +26,8 @@ func defaultRelay() settings.Relay {
 func settle(c *settings.Relay) {
 	// What a file that is shared with other machines says of their NATS is not meant
 	// for rhea's own, which has neither TLS nor credentials files.
-	c.Bus.URL, c.Bus.CA, c.Bus.Credentials = ownBus, "", ""
+	b := &c.Bus
+	b.URL, b.CA, b.Credentials, b.Cert, b.Key = ownBus, "", "", "", ""
 	c.Writer.Dir = storeDir(c.Up.Data, c.Writer.Dir)
 }
 
