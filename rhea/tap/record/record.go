@@ -64,6 +64,7 @@ func Run(ctx context.Context, b *bus.Bus, to io.Writer, o Options) (Progress, er
 	}
 	in := bus.Overhear(b, maxHeard)
 	defer in.Close()
+	started := time.Now()
 	subjects := Subjects(prefixOf(b.Space), o.Subjects)
 	for _, s := range subjects {
 		if err := in.Add(s); err != nil {
@@ -87,7 +88,6 @@ func Run(ctx context.Context, b *bus.Bus, to io.Writer, o Options) (Progress, er
 	if slices.Contains(o.Redact, Addresses) {
 		host = ""
 	}
-	started := time.Now()
 	w, err := tap.NewWriter(to, tap.Header{
 		Prefix: prefixOf(b.Space), Shards: b.Space.Shards(), Started: started.UTC(), Host: host, Version: o.Version,
 		Subjects: subjects, Redacted: o.Redact, Members: members,
