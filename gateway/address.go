@@ -84,6 +84,13 @@ func (d *door) inside() int {
 	return d.all
 }
 
+// limit is how many connections there may be.
+func (d *door) limit() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.max
+}
+
 func (d *door) leave(from netip.Addr) {
 	key := household(from)
 	d.mu.Lock()

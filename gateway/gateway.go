@@ -115,6 +115,8 @@ func (g *gateway) run(ctx context.Context, asked func() bool, r *bus.Roster, lis
 	defer inbox.Close()
 	inbox.MeasureHops(env.Metrics.Hop("out"))
 	env.Metrics.InboxWaiting(inbox.Waiting)
+	env.Metrics.GaugeFunc("conns_limit", "Connections that there may be (max_connections).", func() float64 { return float64(g.door.limit()) })
+	env.Metrics.GaugeFunc("window_limit_bytes", "Bytes of messages that may be without an answer; then sockets are not read.", func() float64 { return float64(g.hub.windows.limit()) })
 	env.Metrics.GaugeFunc("words_waiting", "Messages of clients that wait for the loop.", func() float64 { return float64(len(g.hub.words)) })
 	outbox := g.bus.NewOutbox()
 	l := &loop{

@@ -151,6 +151,13 @@ func (w *windows) resize(limit int) {
 	w.pump()
 }
 
+// limit is how many bytes may wait for an answer.
+func (w *windows) limit() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.whole.Limit
+}
+
 // used is how many bytes wait for an answer.
 func (w *windows) used() int {
 	w.mu.Lock()

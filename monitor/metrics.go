@@ -5,6 +5,7 @@ import "rhea/proto/stage"
 type metrics struct {
 	watches, filters, postings, filterBytes, waiting *stage.Gauge
 	windowEntries, windowBytes, position, gateways   *stage.Gauge
+	watchLimit, filterLimit, windowLimit             *stage.Gauge
 
 	commits, tried, deliveries, recipients *stage.Counter
 	caughtUp, fetches, staleFetches        *stage.Counter
@@ -18,10 +19,13 @@ func newMetrics(m *stage.Metrics) *metrics {
 		watches:       m.Gauge("watches", "Live subscriptions, waiting ones included."),
 		filters:       m.Gauge("filters", "Different filters of live subscriptions."),
 		postings:      m.Gauge("postings", "Entries in the index of live filters."),
-		filterBytes:   m.Gauge("filter_bytes", "Estimated memory of the live filters, and of their readers' keys."),
+		filterBytes:   m.Gauge("filter_bytes", "Memory of the live filters and of their readers' keys, estimated, in bytes."),
 		waiting:       m.Gauge("waiting", "Subscriptions that are being brought up to date."),
 		windowEntries: m.Gauge("window_entries", "Events in the window of recent log."),
-		windowBytes:   m.Gauge("window_bytes", "Memory of the window of recent log."),
+		windowBytes:   m.Gauge("window_bytes", "Memory of the window of recent log, in bytes."),
+		watchLimit:    m.Gauge("watches_limit", "Live subscriptions that there may be (max_watches)."),
+		filterLimit:   m.Gauge("filter_limit_bytes", "Memory that the live filters may have (max_filter_bytes), in bytes."),
+		windowLimit:   m.Gauge("window_limit_bytes", "Memory that the window may have (window_bytes), in bytes."),
 		position:      m.Gauge("position", "Last Seq of the log that has been matched."),
 		gateways:      m.Gauge("gateways", "Gateways that have or had subscriptions here."),
 		commits:       m.Counter("commits", "Events of the log matched against the live filters."),
@@ -49,6 +53,9 @@ func (m *metrics) measure(c *core) {
 	m.waiting.Set(int64(len(c.waiting)))
 	m.windowEntries.Set(int64(c.window.len()))
 	m.windowBytes.Set(int64(c.window.bytes))
+	m.watchLimit.Set(int64(c.cfg.MaxWatches))
+	m.filterLimit.Set(int64(c.cfg.MaxFilterBytes))
+	m.windowLimit.Set(int64(c.window.maxBytes))
 	m.position.Set(int64(c.position()))
 	m.gateways.Set(int64(len(c.gateways)))
 	m.tried.Add(int(c.index.tried))

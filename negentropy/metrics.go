@@ -5,6 +5,7 @@ import "rhea/proto/stage"
 type metrics struct {
 	sessions, waiting, sessionBytes  *stage.Gauge
 	treeRecords, treeState, position *stage.Gauge
+	sessionLimit, bytesLimit         *stage.Gauge
 
 	opened, messages, closed, refused, dropped *stage.Counter
 	unknown, garbage, unsent, replyBytes       *stage.Counter
@@ -16,7 +17,9 @@ func newMetrics(m *stage.Metrics) *metrics {
 	return &metrics{
 		sessions:       m.Gauge("sessions", "Open sessions."),
 		waiting:        m.Gauge("waiting", "Sessions whose events are being read, or wait for that."),
-		sessionBytes:   m.Gauge("session_bytes", "Memory of the events of all sessions, beside what they share with the tree; estimated."),
+		sessionBytes:   m.Gauge("session_bytes", "Memory of the events of all sessions, beside what they share with the tree; estimated, in bytes."),
+		sessionLimit:   m.Gauge("sessions_limit", "Sessions that may be open (max_sessions)."),
+		bytesLimit:     m.Gauge("session_limit_bytes", "Memory that the events of all sessions may have (max_session_bytes), in bytes."),
 		treeRecords:    m.Gauge("tree_records", "Events in the tree of all public ones."),
 		treeState:      m.Gauge("tree_state", "The tree: 0 is being loaded, 1 follows the log, 2 given up as too large."),
 		position:       m.Gauge("position", "Last Seq of the log that the tree has followed."),
@@ -43,6 +46,8 @@ func (m *metrics) measure(c *core) {
 	m.sessions.Set(int64(len(c.sessions)))
 	m.waiting.Set(int64(c.count[forTree] + c.count[opening]))
 	m.sessionBytes.Set(int64(c.bytes))
+	m.sessionLimit.Set(int64(c.cfg.MaxSessions))
+	m.bytesLimit.Set(int64(c.cfg.MaxSessionBytes))
 	m.treeState.Set(int64(c.mirror.state))
 	m.position.Set(int64(c.mirror.position))
 	if m.treeRecords.Set(0); c.mirror.tree != nil {

@@ -3,6 +3,7 @@ package reqworker
 import "rhea/proto/stage"
 
 type metrics struct {
+	limit, filterLimit                                    *stage.Gauge
 	running, paused, ready, reading, resting, filterBytes *stage.Gauge
 
 	received, closed, dropped, garbage, unsent *stage.Counter
@@ -14,11 +15,13 @@ type metrics struct {
 func newMetrics(m *stage.Metrics) *metrics {
 	return &metrics{
 		running:     m.Gauge("running", "Queries that are being answered, paused ones included."),
+		limit:       m.Gauge("running_limit", "Queries that may be running (max_queries)."),
+		filterLimit: m.Gauge("filter_limit_bytes", "Memory that the filters of running queries may have (max_filter_bytes), in bytes."),
 		paused:      m.Gauge("paused", "Queries that wait for credit."),
 		ready:       m.Gauge("ready", "Queries that wait for a reader."),
 		reading:     m.Gauge("reading", "Slices that are being read."),
 		resting:     m.Gauge("resting", "Queries that wait for the store to come back."),
-		filterBytes: m.Gauge("filter_bytes", "Memory of the filters of running queries, and of their readers' keys."),
+		filterBytes: m.Gauge("filter_bytes", "Memory of the filters of running queries and of their readers' keys, in bytes."),
 		received:    m.Counter("queries", "Queries received."),
 		closed:      m.Counter("closed", "Queries refused or failed."),
 		dropped:     m.Counter("dropped", "Queries dropped because their shard, their gateway or their client went away."),
@@ -39,6 +42,8 @@ func newMetrics(m *stage.Metrics) *metrics {
 // measure sets the gauges.
 func (m *metrics) measure(c *core) {
 	m.running.Set(int64(len(c.queries)))
+	m.limit.Set(int64(c.cfg.MaxQueries))
+	m.filterLimit.Set(int64(c.cfg.MaxFilterBytes))
 	m.ready.Set(int64(c.count[ready]))
 	m.reading.Set(int64(c.reading))
 	m.resting.Set(int64(c.count[resting]))

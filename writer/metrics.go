@@ -1,8 +1,11 @@
 package writer
 
 import (
+	"sync/atomic"
+
 	"rhea/proto/relaypb"
 	"rhea/proto/stage"
+	"rhea/writer/store"
 )
 
 type metrics struct {
@@ -18,12 +21,9 @@ type metrics struct {
 	committing *stage.Gauge
 	removed    *stage.Counter
 
-	diskFree         *stage.Gauge
-	storeBytes       *stage.Gauge
-	compactionDebt   *stage.Gauge
-	backgroundErrors *stage.Gauge
-	readAmp          *stage.Gauge
-	views            *stage.Gauge
+	syncTime *stage.Histogram
+	diskFree *stage.Gauge
+	figures  atomic.Pointer[store.Stats] // as of the last housekeeping
 
 	scans       *stage.Counter
 	scanEvents  *stage.Counter
@@ -38,7 +38,7 @@ func newMetrics(m *stage.Metrics) *metrics {
 	verdict := func(outcome string) *stage.Counter {
 		return m.Counter("verdicts", "Verdicts given.", "outcome", outcome)
 	}
-	return &metrics{
+	all := &metrics{
 		received: m.Counter("received", "Admitted events received."),
 		verdicts: map[relaypb.Outcome]*stage.Counter{
 			relaypb.Outcome_NEW:       verdict("new"),
@@ -56,15 +56,11 @@ func newMetrics(m *stage.Metrics) *metrics {
 		commits:    m.Counter("commits", "Commits on disk."),
 		commitSize: m.Histogram("commit_events", "Events decided in one commit.", []float64{1, 2, 4, 8, 16, 32, 64, 128, 256, 512}),
 		commitTime: m.Histogram("commit_seconds", "Seconds from a commit's decision to its verdicts, the wait for the disk included.", stage.Latency()),
-		committing: m.Gauge("commits_waiting", "Commits that wait for the disk."),
+		committing: m.Gauge("commits_waiting", "Commits that wait for the disk; at most 4."),
 		removed:    m.Counter("removed", "Events that have left the store: replaced, deleted, vanished, expired."),
 
-		diskFree:         m.Gauge("disk_free_bytes", "Free space on the store's file system."),
-		storeBytes:       m.Gauge("store_bytes", "Size of the store on disk."),
-		compactionDebt:   m.Gauge("compaction_debt_bytes", "What compactions have still to rewrite."),
-		backgroundErrors: m.Gauge("background_errors", "Flushes and compactions that failed, and were tried again, since the start."),
-		readAmp:          m.Gauge("read_amplification", "Tables that one lookup may have to visit."),
-		views:            m.Gauge("views", "Views of the store that readers hold, the current one included."),
+		syncTime: m.Histogram("sync_seconds", "Seconds that a commit waited for the disk.", stage.Latency()),
+		diskFree: m.Gauge("disk_free_bytes", "Free bytes on the store's file system."),
 
 		scans:       m.Counter("scans", "Slices of queries served."),
 		scanEvents:  m.Counter("scan_events", "Events in the slices served."),
@@ -74,6 +70,35 @@ func newMetrics(m *stage.Metrics) *metrics {
 		busyFetches: m.Counter("busy", "Requests refused because the queue was full.", "inbox", "log.fetch"),
 		badRequests: m.Counter("bad_requests", "Requests that cannot be served as they stand."),
 	}
+	all.figures.Store(&store.Stats{})
+	measureStore(m, all.figures.Load)
+	return all
+}
+
+// measureStore makes the metrics of the store; figures is called often.
+func measureStore(m *stage.Metrics, figures func() *store.Stats) {
+	gauge := func(name, help string, of func(*store.Stats) float64) {
+		m.GaugeFunc(name, help, func() float64 { return of(figures()) })
+	}
+	count := func(name, help string, of func(*store.Stats) float64) {
+		m.CounterFunc(name, help, func() float64 { return of(figures()) })
+	}
+	gauge("store_bytes", "Bytes of the store on disk.", func(s *store.Stats) float64 { return float64(s.DiskBytes) })
+	gauge("memtable_bytes", "Bytes that are committed and in the write-ahead log, and not flushed to tables yet.", func(s *store.Stats) float64 { return float64(s.MemTableBytes) })
+	gauge("wal_bytes", "Bytes of the write-ahead log that are needed.", func(s *store.Stats) float64 { return float64(s.WALBytes) })
+	gauge("level0_files", "Tables at the top of the tree, which overlap: many make lookups slow.", func(s *store.Stats) float64 { return float64(s.Level0Files) })
+	gauge("read_amplification", "Tables that one lookup may have to visit.", func(s *store.Stats) float64 { return float64(s.ReadAmp) })
+	gauge("compaction_debt_bytes", "Bytes that compactions have still to rewrite.", func(s *store.Stats) float64 { return float64(s.CompactionDebt) })
+	gauge("cache_bytes", "Bytes of blocks in memory.", func(s *store.Stats) float64 { return float64(s.CacheBytes) })
+	gauge("views", "Views of the store that readers hold, the current one included.", func(s *store.Stats) float64 { return float64(s.Views) })
+	count("cache_hits", "Blocks found in memory.", func(s *store.Stats) float64 { return float64(s.CacheHits) })
+	count("cache_misses", "Blocks read from disk.", func(s *store.Stats) float64 { return float64(s.CacheMisses) })
+	count("wal_written_bytes", "Bytes written to the write-ahead log.", func(s *store.Stats) float64 { return float64(s.WALWritten) })
+	count("flushes", "Flushes of committed events to tables.", func(s *store.Stats) float64 { return float64(s.Flushes) })
+	count("compactions", "Compactions of tables.", func(s *store.Stats) float64 { return float64(s.Compactions) })
+	count("background_errors", "Flushes and compactions that failed and were tried again.", func(s *store.Stats) float64 { return float64(s.BackgroundErrors) })
+	count("stalls", "Times that commits were kept waiting because flushes or compactions did not keep up.", func(s *store.Stats) float64 { return float64(s.Stalls) })
+	count("stalled_seconds", "Seconds that commits were kept waiting because flushes or compactions did not keep up.", func(s *store.Stats) float64 { return s.Stalled.Seconds() })
 }
 
 func (m *metrics) verdict(o relaypb.Outcome) {

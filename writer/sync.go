@@ -67,7 +67,9 @@ func (s *syncer) run() {
 // settle waits until c is on disk, then publishes its entries, then its
 // verdicts.
 func (s *syncer) settle(c committed) error {
+	began := time.Now()
 	entries, head, err := c.commit.Wait()
+	s.metrics.syncTime.Observe(time.Since(began).Seconds())
 	if err != nil {
 		return fmt.Errorf("a commit of %d events: %w", len(c.asked), err)
 	}

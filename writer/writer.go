@@ -69,6 +69,13 @@ func newWriter(cfg Config, env stage.Env, fs vfs.FS) *writer {
 	env.Checks.Ready("store", w.ready)
 	env.Metrics.InboxWaiting(w.inbox.Waiting)
 	w.inbox.MeasureHops(env.Metrics.Hop("write"))
+	env.Metrics.GaugeFunc("disk_reserve_bytes", "Free bytes below which events are refused.", func() float64 { return float64(cfg.DiskReserve) })
+	env.Metrics.GaugeFunc("disk_full", "1 while events are refused because the disk is nearly full, else 0.", func() float64 {
+		if w.full.Load() {
+			return 1
+		}
+		return 0
+	})
 	env.Metrics.GaugeFunc("seq", "The last Seq on disk.", func() float64 { return float64(w.head.Load()) })
 	return w
 }
@@ -274,11 +281,7 @@ func (w *writer) keepHouse() error {
 	w.checkDisk()
 	w.due = true
 	figures := w.store.Stats()
-	w.metrics.storeBytes.Set(int64(figures.DiskBytes))
-	w.metrics.compactionDebt.Set(int64(figures.CompactionDebt))
-	w.metrics.backgroundErrors.Set(figures.BackgroundErrors)
-	w.metrics.readAmp.Set(int64(figures.ReadAmp))
-	w.metrics.views.Set(int64(figures.Views))
+	w.metrics.figures.Store(&figures)
 	for start := time.Now(); time.Since(start) < expireTime; {
 		more, err := w.store.Expire(time.Now())
 		if err != nil {

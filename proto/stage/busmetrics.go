@@ -15,27 +15,28 @@ func Latency() []float64 {
 // Hop makes the histogram of one inbox's hop: what MeasureHops of an inbox, or
 // MeasureReplies of a bus ("reply"), is given.
 func (m *Metrics) Hop(inbox string) *Histogram {
-	return m.Histogram("bus_hop_seconds", "Seconds from sending a bus message to its being taken out of the inbox, through NATS and the queue; by the clocks of two machines, if they are two.", Latency(), "inbox", inbox)
+	return m.Common().Histogram("bus_hop_seconds", "Seconds from sending a bus message to its being taken out of the inbox, through NATS and the queue; by the clocks of two machines, if they are two.", Latency(), "inbox", inbox)
 }
 
 // InboxWaiting makes the gauge of what waits in the stage's own inbox.
 func (m *Metrics) InboxWaiting(waiting func() int) {
-	m.GaugeFunc("inbox_waiting", "Bus messages that wait in the stage's own inbox.", func() float64 { return float64(waiting()) })
+	m.Common().GaugeFunc("inbox_waiting", "Bus messages that wait in the stage's own inbox.", func() float64 { return float64(waiting()) })
 }
 
 // LogWaiting makes the gauge of what a follower of the log has not read.
 func (m *Metrics) LogWaiting(waiting func() int) {
-	m.GaugeFunc("log_waiting", "Bus messages of the log that wait to be read.", func() float64 { return float64(waiting()) })
+	m.Common().GaugeFunc("log_waiting", "Bus messages of the log that wait to be read.", func() float64 { return float64(waiting()) })
 }
 
 // Lag makes the metrics of how far a reader of the log is behind.
 func (m *Metrics) Lag(l *bus.Lag) {
-	m.GaugeFunc("log_lag", "Seqs between what has been read of the log and the last that the writer has announced.", func() float64 { return float64(l.Seqs()) })
-	m.GaugeFunc("log_lag_seconds", "Seconds for which an announced Seq has not been reached; 0 when the log is read to its end.", func() float64 { return l.Behind(time.Now()).Seconds() })
+	m.Common().GaugeFunc("log_lag", "Seqs between what has been read of the log and the last that the writer has announced.", func() float64 { return float64(l.Seqs()) })
+	m.Common().GaugeFunc("log_lag_seconds", "Seconds for which an announced Seq has not been reached; 0 when the log is read to its end.", func() float64 { return l.Behind(time.Now()).Seconds() })
 }
 
 // measureBus makes the metrics of a process's connections to the bus.
 func measureBus(m *Metrics, b *bus.Bus) {
+	m = m.Common()
 	count := func(name, help string, value func() uint64) {
 		m.CounterFunc(name, help, func() float64 { return float64(value()) })
 	}

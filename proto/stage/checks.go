@@ -6,13 +6,16 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Checks are the conditions that a process answers for on /healthz and /readyz.
 // All methods are safe for concurrent use. A nil *Checks takes conditions and
 // forgets them, for stages that run in tests.
 type Checks struct {
-	who string // begins each line; "" when the process is one stage
+	who   string // begins each line; "" when the process is one stage
+	stage string
 
 	mu    sync.Mutex
 	able  bool // Ready has been called
@@ -111,4 +114,20 @@ func (c *Checks) failing(lines []string, ready bool) []string {
 		}
 	}
 	return lines
+}
+
+// collect tells Prometheus of each condition of Ready.
+func (c *Checks) collect(ch chan<- prometheus.Metric) {
+	c.mu.Lock()
+	conditions := append([]condition{}, c.ready...)
+	c.mu.Unlock()
+	for _, one := range conditions {
+		value := 1.0
+		if one.check() != nil {
+			value = 0
+		}
+		desc := prometheus.NewDesc("rhea_ready", "1 while this condition of /readyz holds, else 0.", nil,
+			prometheus.Labels{"stage": c.stage, "check": one.name})
+		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value)
+	}
 }

@@ -165,8 +165,6 @@ func (p Program) live(h Host, loader *Loader, common Common) int {
 	process := newProcess(h.Stderr, common.Log, p.Stage, newInstance())
 	log := process.Log
 	started := time.Now()
-	process.Metrics.GaugeFunc("uptime_seconds", "Seconds since the process started.",
-		func() float64 { return time.Since(started).Seconds() })
 	server, err := startMetrics(common.Metrics.Listen, process.shell, log)
 	if err != nil {
 		log.Error("cannot start", "err", err)
@@ -177,12 +175,6 @@ func (p Program) live(h Host, loader *Loader, common Common) int {
 
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	process.Checks.add("life", func() error {
-		if ctx.Err() != nil {
-			return errors.New("draining")
-		}
-		return nil
-	})
 	ended := make(chan error, 1)
 	go func() { ended <- p.Run(ctx, process) }()
 	orphaned := make(chan struct{})
@@ -206,6 +198,7 @@ func (p Program) live(h Host, loader *Loader, common Common) int {
 
 	var overdue <-chan time.Time // nil until a stop is asked for
 	stop := func(why string) {
+		process.shell.draining.Store(true)
 		cancel() // before the log, which may be a pipe that nobody empties
 		overdue = time.After(drain)
 		log.Info("stopping", "because", why, "drain", drain)

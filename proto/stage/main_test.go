@@ -214,7 +214,8 @@ func TestMetricsEndpoint(t *testing.T) {
 		writer := p.For("writer")
 		writer.Metrics.Counter("events", "Events taken.").Add(6)
 		if code, body := get(base + "/metrics"); code != 200 ||
-			!strings.Contains(body, "rhea_events_total{stage=\"gateway\"} 5\nrhea_events_total{stage=\"writer\"} 6\n") ||
+			!strings.Contains(body, "rhea_gateway_events_total 5\n") ||
+			!strings.Contains(body, "\nrhea_writer_events_total 6\n") || !strings.Contains(body, "\nrhea_ready{check=\"life\",stage=\"gateway\"} 1\n") ||
 			!strings.Contains(body, "go_goroutines ") || !strings.Contains(body, "process_resident_memory_bytes ") {
 			t.Errorf("/metrics: %d %s", code, body)
 		}

@@ -12,16 +12,22 @@ import (
 )
 
 // Metrics is the set of what one stage counts. It is a prometheus.Collector whose
-// metrics are called rhea_<name> and carry the label stage; counters end in
-// _total. The counters are plain atomics, because the hot paths add to several
+// metrics are called rhea_<stage>_<name>, so that no two stages mean different
+// things by one name; those of Common, which mean the same in every stage, are
+// called rhea_<name> and carry the label stage. Counters end in _total. The
+// counters are plain atomics, because the hot paths add to several
 // for every event: an Add costs what the atomic costs.
 //
 // Labels are fixed when a metric is made, in pairs of name and value, and for one
 // name the label names must be the same each time. Making the same metric twice
 // is a defect and panics. All methods are safe for concurrent use.
 type Metrics struct {
-	stage string
+	*metricSet
+	stage  string
+	common bool // makes metrics that every stage has
+}
 
+type metricSet struct {
 	mu      sync.Mutex
 	taken   map[string]bool
 	metrics []metric
@@ -35,7 +41,13 @@ type metric interface {
 
 // NewMetrics returns an empty set for one stage.
 func NewMetrics(stage string) *Metrics {
-	return &Metrics{stage: stage, taken: make(map[string]bool)}
+	return &Metrics{stage: stage, metricSet: &metricSet{taken: make(map[string]bool)}}
+}
+
+// Common returns the same set, for making metrics that every stage has. They are
+// made in one place each, because Prometheus wants one help text for one name.
+func (m *Metrics) Common() *Metrics {
+	return &Metrics{stage: m.stage, metricSet: m.metricSet, common: true}
 }
 
 // Counter makes a counter. The name has no prefix and no _total: "events".
@@ -131,14 +143,19 @@ func (m *Metrics) desc(name, help string, labels []string) *prometheus.Desc {
 	if len(labels)%2 != 0 {
 		panic("stage: labels of metric " + name + " are not pairs")
 	}
-	all := prometheus.Labels{"stage": m.stage}
+	all := prometheus.Labels{}
+	full := "rhea_" + m.stage + "_" + name
+	if m.common {
+		full = "rhea_" + name
+		all["stage"] = m.stage
+	}
 	for pair := range slices.Chunk(labels, 2) {
 		if _, taken := all[pair[0]]; taken {
 			panic("stage: metric " + name + " has the label " + pair[0] + " twice")
 		}
 		all[pair[0]] = pair[1]
 	}
-	d := prometheus.NewDesc("rhea_"+name, help, nil, all)
+	d := prometheus.NewDesc(full, help, nil, all)
 	if err := d.Err(); err != nil {
 		panic(fmt.Sprintf("stage: metric %s: %v", name, err))
 	}

@@ -20,6 +20,7 @@ func exampleMetrics() *Metrics {
 	g.Add(-2)
 	m.GaugeFunc("queue", "Waiting.", func() float64 { return 1.5 })
 	m.CounterFunc("drops", "Lost.", func() float64 { return 9 })
+	m.Common().GaugeFunc("up", "Whether it is.", func() float64 { return 1 }, "kind", "bus")
 	h := m.Histogram("batch", "Events per batch.", []float64{1, 10})
 	for _, v := range []float64{1, 2, 10, 11} {
 		h.Observe(v)
@@ -29,29 +30,32 @@ func exampleMetrics() *Metrics {
 
 func TestMetricsAsPrometheusText(t *testing.T) {
 	const want = `
-# HELP rhea_batch Events per batch.
-# TYPE rhea_batch histogram
-rhea_batch_bucket{stage="gateway",le="1"} 1
-rhea_batch_bucket{stage="gateway",le="10"} 3
-rhea_batch_bucket{stage="gateway",le="+Inf"} 4
-rhea_batch_sum{stage="gateway"} 24
-rhea_batch_count{stage="gateway"} 4
-# HELP rhea_conns Connections open.
-# TYPE rhea_conns gauge
-rhea_conns{stage="gateway"} 5
-# HELP rhea_drops_total Lost.
-# TYPE rhea_drops_total counter
-rhea_drops_total{stage="gateway"} 9
-# HELP rhea_events_total Events taken.
-# TYPE rhea_events_total counter
-rhea_events_total{stage="gateway"} 3
-# HELP rhea_queue Waiting.
-# TYPE rhea_queue gauge
-rhea_queue{stage="gateway"} 1.5
-# HELP rhea_refused_total Events refused.
-# TYPE rhea_refused_total counter
-rhea_refused_total{reason="pow",stage="gateway"} 1
-rhea_refused_total{reason="size",stage="gateway"} 2
+# HELP rhea_gateway_batch Events per batch.
+# TYPE rhea_gateway_batch histogram
+rhea_gateway_batch_bucket{le="1"} 1
+rhea_gateway_batch_bucket{le="10"} 3
+rhea_gateway_batch_bucket{le="+Inf"} 4
+rhea_gateway_batch_sum 24
+rhea_gateway_batch_count 4
+# HELP rhea_gateway_conns Connections open.
+# TYPE rhea_gateway_conns gauge
+rhea_gateway_conns 5
+# HELP rhea_gateway_drops_total Lost.
+# TYPE rhea_gateway_drops_total counter
+rhea_gateway_drops_total 9
+# HELP rhea_gateway_events_total Events taken.
+# TYPE rhea_gateway_events_total counter
+rhea_gateway_events_total 3
+# HELP rhea_gateway_queue Waiting.
+# TYPE rhea_gateway_queue gauge
+rhea_gateway_queue 1.5
+# HELP rhea_gateway_refused_total Events refused.
+# TYPE rhea_gateway_refused_total counter
+rhea_gateway_refused_total{reason="pow"} 1
+rhea_gateway_refused_total{reason="size"} 2
+# HELP rhea_up Whether it is.
+# TYPE rhea_up gauge
+rhea_up{kind="bus",stage="gateway"} 1
 `
 	if err := testutil.CollectAndCompare(exampleMetrics(), strings.NewReader(want)); err != nil {
 		t.Error(err)
@@ -60,7 +64,7 @@ rhea_refused_total{reason="size",stage="gateway"} 2
 
 func TestSnapshot(t *testing.T) {
 	want := map[string]float64{
-		"events": 3, "refused.pow": 1, "refused.size": 2, "conns": 5, "queue": 1.5, "drops": 9,
+		"events": 3, "refused.pow": 1, "refused.size": 2, "conns": 5, "queue": 1.5, "drops": 9, "up.bus": 1,
 		"batch.count": 4, "batch.sum": 24,
 	}
 	if got := exampleMetrics().Snapshot(); !maps.Equal(got, want) {
@@ -74,7 +78,7 @@ func TestMetricsRefuseDefects(t *testing.T) {
 		"twice alike": func(m *Metrics) { m.Counter("refused", "Events refused.", "reason", "pow") },
 		"odd labels":  func(m *Metrics) { m.Counter("x", "", "reason") },
 		"bad label":   func(m *Metrics) { m.Counter("x", "", "\xff", "y") },
-		"own label":   func(m *Metrics) { m.Counter("x", "", "stage", "y") },
+		"own label":   func(m *Metrics) { m.Common().Counter("x", "", "stage", "y") },
 		"descending":  func(m *Metrics) { m.Histogram("x", "", []float64{2, 1}) },
 	} {
 		func() {

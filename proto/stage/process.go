@@ -1,9 +1,15 @@
 package stage
 
 import (
+	"errors"
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
 	"rhea/proto/subject"
 )
@@ -29,6 +35,8 @@ type shell struct {
 	config LogConfig
 	level  slog.LevelVar
 
+	draining atomic.Bool // the process has been told to stop
+
 	mu      sync.Mutex
 	sets    []*Metrics
 	checks  []*Checks
@@ -39,6 +47,14 @@ type shell struct {
 // another life than Program gives it. Its logs go to w.
 func NewProcess(w io.Writer, c LogConfig, stage string) Process {
 	return newProcess(w, c, stage, newInstance())
+}
+
+// Gather returns what /metrics says of all stages of the process, beside what Go and
+// the operating system say.
+func (p Process) Gather() ([]*dto.MetricFamily, error) {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(p.shell)
+	return registry.Gather()
 }
 
 // Serve answers for the process as section [metrics] says, until stop is called.
@@ -52,8 +68,17 @@ func (p Process) Serve(c MetricsConfig) (stop func(), err error) {
 func newProcess(w io.Writer, c LogConfig, stage string, instance subject.Instance) Process {
 	s := &shell{logs: &lockedWriter{w: w}, config: c}
 	s.level.Set(c.level())
-	return Process{shell: s, Checks: &Checks{}}.as(stage, instance)
+	p := Process{shell: s, Checks: &Checks{}}
+	p.Checks.add("life", func() error {
+		if s.draining.Load() {
+			return errDraining
+		}
+		return nil
+	})
+	return p.as(stage, instance)
 }
+
+var errDraining = errors.New("draining")
 
 // For returns the same process seen as another stage, for a program that runs
 // several: own instance, logger, metrics and checks, shared endpoint.
@@ -64,11 +89,14 @@ func (p Process) For(stage string) Process {
 
 func (p Process) as(stage string, instance subject.Instance) Process {
 	m := NewMetrics(stage)
+	started, common := time.Now(), m.Common()
+	common.GaugeFunc("build_info", "1; the label says which version this is.", func() float64 { return 1 }, "version", Version())
+	common.GaugeFunc("uptime_seconds", "Seconds since the process started.", func() float64 { return time.Since(started).Seconds() })
 	p.shell.mu.Lock()
 	defer p.shell.mu.Unlock()
 	p.shell.sets = append(p.shell.sets, m)
 	p.shell.checks = append(p.shell.checks, p.Checks)
-	p.Instance, p.Metrics = instance, m
+	p.Instance, p.Metrics, p.Checks.stage = instance, m, stage
 	p.Log = p.shell.config.newLogger(p.shell.logs, &p.shell.level, stage, p.Instance)
 	reload := make(chan Settings, 1)
 	p.shell.reloads = append(p.shell.reloads, reload)

@@ -29,7 +29,7 @@ type Reloads struct {
 // changes is given to all stages in it (Process.Reload), and the level of their logs
 // follows.
 func NewReloads(l *Loader, p Process) *Reloads {
-	m := p.Metrics
+	m := p.Metrics.Common()
 	r := &Reloads{
 		loader: l, log: p.Log, shell: p.shell,
 		good:    m.Counter("config_reloads", "Times that the configuration was read again, by result.", "result", "ok"),

@@ -99,8 +99,11 @@ func (s *shell) Describe(chan<- *prometheus.Desc) {}
 // Collect implements prometheus.Collector over all stages of the process.
 func (s *shell) Collect(ch chan<- prometheus.Metric) {
 	s.mu.Lock()
-	sets := slices.Clone(s.sets)
+	sets, checks := slices.Clone(s.sets), slices.Clone(s.checks)
 	s.mu.Unlock()
+	for _, c := range checks {
+		c.collect(ch)
+	}
 	for _, m := range sets {
 		m.Collect(ch)
 	}

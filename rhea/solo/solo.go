@@ -83,6 +83,7 @@ func Run(ctx context.Context, o Options, p stage.Process) (err error) {
 		return err
 	}
 	defer server.Stop()
+	server.Measure(p.Metrics)
 	o.Bus.URL = server.URL()
 	b, err := bus.Dial(ctx, o.Bus, bus.NewInstance(), "solo", p.Log, nats.InProcessServer(server))
 	if err != nil {

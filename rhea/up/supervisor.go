@@ -22,6 +22,9 @@ type Supervisor struct {
 	// Ready is closed when the whole works. A child that cannot start is fatal
 	// before, and restarted after.
 	Ready <-chan struct{}
+	// Deaths counts the ends that nobody asked for, by the child's name; nil: nobody
+	// counts.
+	Deaths map[string]*stage.Counter
 	// Died is called, from Run's goroutine, after each end of a child.
 	Died func(stage subject.Stage, pid int)
 	// Changed is called, from the same goroutine, when Changes receives.
@@ -78,6 +81,9 @@ func (s *Supervisor) watch(ctx context.Context, children []*child, deaths <-chan
 		case d := <-deaths:
 			s.Died(d.child.Stage, d.pid)
 			d.child.failed++
+			if counter := s.Deaths[d.child.Name]; counter != nil {
+				counter.Inc()
+			}
 			ready := closed(s.Ready)
 			// A child that cannot work as it is configured is not started in vain.
 			if !ready && (d.pid == 0 || d.code == stage.ExitUsage || d.child.failed >= attempts) {

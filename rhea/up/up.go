@@ -51,7 +51,8 @@ type Options struct {
 	Addresses []string
 	Drain     time.Duration // what each stage may take to stop
 	Log       *slog.Logger
-	Checks    *stage.Checks   // what this process answers for; nil: nothing
+	Checks    *stage.Checks // what this process answers for; nil: nothing
+	Metrics   *stage.Metrics
 	Output    io.Writer       // takes the children's log lines; safe for concurrent use
 	OnReady   func()          // called once, when the relay is whole
 	Kill      <-chan struct{} // closed: end the children without waiting
@@ -75,6 +76,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	defer server.Stop()
+	server.Measure(o.Metrics)
 	o.Bus.URL = server.URL()
 	b, err := bus.Dial(ctx, o.Bus, bus.NewInstance(), "up", o.Log, nats.InProcessServer(server))
 	if err != nil {
@@ -108,8 +110,10 @@ func (o Options) supervise(ctx context.Context, b *bus.Bus, roster *bus.Roster) 
 		}
 	})
 	mourner := newMourner(b, roster)
+	programs := o.programs()
 	s := Supervisor{
-		Programs: o.programs(), Log: o.Log, Output: o.Output, Drain: o.Drain, Ready: ready, Kill: o.Kill, Hangups: o.Hangups,
+		Programs: programs, Deaths: CountDeaths(o.Metrics, programs), Log: o.Log, Output: o.Output, Drain: o.Drain, Ready: ready,
+		Kill: o.Kill, Hangups: o.Hangups,
 		Changes: roster.Changes(), Changed: mourner.announce, Died: mourner.died,
 	}
 	return s.Run(ctx)
@@ -137,6 +141,15 @@ func (o Options) programs() []Program {
 		}
 	}
 	return programs
+}
+
+// CountDeaths makes the counters of a Supervisor's Deaths.
+func CountDeaths(m *stage.Metrics, programs []Program) map[string]*stage.Counter {
+	deaths := make(map[string]*stage.Counter)
+	for _, p := range programs {
+		deaths[p.Name] = m.Counter("deaths", "Ends of a stage's process that nobody had asked for; it is started again.", "child", p.Name)
+	}
+	return deaths
 }
 
 // LockedWriter makes writes to a stream that is shared follow each other.

@@ -22,7 +22,9 @@ func pebbleOptions(s *Store) *pebble.Options {
 		// to search. What Pebble 2.1 has beyond this version is for blob files, which
 		// are not used.
 		FormatMajorVersion: pebble.FormatTableFormatV6,
-		EventListener:      &pebble.EventListener{BackgroundError: s.backgroundError},
+		EventListener: &pebble.EventListener{
+			BackgroundError: s.backgroundError, WriteStallBegin: s.stalls.begin, WriteStallEnd: s.stalls.end,
+		},
 	}
 	for i := range o.Levels {
 		l := &o.Levels[i]

@@ -1,6 +1,10 @@
 package store
 
-import "rhea/proto/subject"
+import (
+	"time"
+
+	"rhea/proto/subject"
+)
 
 // Stats are the figures of a store for metrics and for rhea status.
 type Stats struct {
@@ -12,9 +16,15 @@ type Stats struct {
 	CacheHits        int64       // since the store was opened
 	CacheMisses      int64
 	ReadAmp          int   // tables that one lookup may have to visit
-	Compactions      int64 // since the store was opened
-	CompactionDebt   uint64
-	BackgroundErrors int64 // flushes and compactions that failed since the store was opened
+	Level0Files      int64 // tables that overlap; many make lookups slow
+	Flushes          int64 // since the store was opened, like all that follow
+	Compactions      int64
+	CompactionDebt   uint64 // as of now
+	WALBytes         uint64 // as of now
+	WALWritten       uint64
+	Stalls           int64 // times that commits were kept waiting for flushes or compactions
+	Stalled          time.Duration
+	BackgroundErrors int64 // flushes and compactions that failed
 	DiskOK           bool
 	Failed           bool
 }
@@ -32,8 +42,14 @@ func (s *Store) Stats() Stats {
 		CacheHits:        m.BlockCache.Hits,
 		CacheMisses:      m.BlockCache.Misses,
 		ReadAmp:          m.ReadAmp(),
+		Level0Files:      m.Levels[0].TablesCount,
+		Flushes:          m.Flush.Count,
 		Compactions:      m.Compact.Count,
 		CompactionDebt:   m.Compact.EstimatedDebt,
+		WALBytes:         m.WAL.Size,
+		WALWritten:       m.WAL.BytesWritten,
+		Stalls:           s.stalls.count.Load(),
+		Stalled:          s.stalls.lasted(),
 		BackgroundErrors: s.backgroundErrors.Load(),
 		DiskOK:           s.DiskOK(),
 		Failed:           s.Err() != nil,

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -46,6 +47,7 @@ type Store struct {
 
 	failure atomic.Pointer[error]
 
+	stalls           stalls
 	backgroundErrors atomic.Int64 // flushes and compactions that failed
 	complained       atomic.Int64 // when the log was told of one, Unix milliseconds
 }
@@ -60,7 +62,7 @@ func open(dir string, opt Options, readOnly bool) (_ *Store, err error) {
 		// To Pebble this is the working directory.
 		return nil, errors.New("store: no directory is given")
 	}
-	s := &Store{opt: opt.withDefaults(), dir: dir}
+	s := &Store{opt: opt.withDefaults(), dir: dir, stalls: stalls{began: time.Now()}}
 	if !readOnly {
 		if err := s.opt.FS.MkdirAll(dir, 0o755); err != nil {
 			return nil, fmt.Errorf("store %s: %w", dir, err)

@@ -96,7 +96,7 @@ func superviseRelay(h stage.Host, l *stage.Loader, cfg settings.Relay, common st
 	o := relay.Options{
 		Data: cfg.Up.Data, BusListen: cfg.Up.Bus, Bus: cfg.Bus, Counts: counts, Paths: paths, Env: env,
 		Addresses: []string{address}, Drain: common.Stage.Drain + drainSlack,
-		Log: process.Log, Checks: process.Checks, Output: errs, Kill: kill, Hangups: changes.children,
+		Log: process.Log, Checks: process.Checks, Metrics: process.Metrics, Output: errs, Kill: kill, Hangups: changes.children,
 		OnReady: func() { fmt.Fprint(h.Stdout, readyLine(address, processes, cfg.Up.Data)) },
 	}
 	if common.Metrics.Listen != "" {
