@@ -29,8 +29,9 @@ type gateway struct {
 	door    *door
 	proxies []netip.Prefix
 
-	information []byte
-	landing     []byte
+	information   []byte
+	landing       []byte
+	landingPolicy string
 
 	serving atomic.Bool   // connections are accepted
 	pulse   *stage.Pulse  // of the loop
@@ -81,7 +82,8 @@ func Run(ctx context.Context, cfg Config, env stage.Env) error {
 }
 
 func newGateway(cfg Config, env stage.Env) (*gateway, error) {
-	g := &gateway{config: cfg, bus: env.Bus, log: env.Log, metrics: newMetrics(env.Metrics), door: newDoor(cfg.MaxConnections, cfg.MaxPerAddress)}
+	g := &gateway{config: cfg, bus: env.Bus, log: env.Log, metrics: newMetrics(env.Metrics), door: newDoor(cfg.MaxConnections, cfg.MaxPerAddress),
+		landingPolicy: landingPolicy()}
 	var err error
 	if g.proxies, err = cfg.proxies(); err != nil {
 		return nil, err
@@ -90,7 +92,7 @@ func newGateway(cfg Config, env stage.Env) (*gateway, error) {
 	if g.information, err = info.json(); err != nil {
 		return nil, fmt.Errorf("gateway: relay information: %w", err)
 	}
-	if g.landing, err = renderLanding(info); err != nil {
+	if g.landing, err = renderLanding(info, env.Policy.URLs); err != nil {
 		return nil, err
 	}
 	g.hub = &hub{

@@ -110,11 +110,11 @@ func TestSupportedNIPs(t *testing.T) {
 func TestLanding(t *testing.T) {
 	c := DefaultConfig()
 	c.Relay.TermsOfService, c.Relay.Banner = "https://example.org/terms", "javascript:alert(1)"
-	page, err := renderLanding(newInformation(&c, &stage.Env{Policy: policy.Policy{MinPoW: 21, Auth: policy.AuthRequired}}))
+	page, err := renderLanding(newInformation(&c, &stage.Env{Policy: policy.Policy{MinPoW: 21, Auth: policy.AuthRequired}}), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`href="https://example.org/terms"`, "21 bits (NIP-13)", "after authentication (NIP-42) only"} {
+	for _, want := range []string{`href="https://example.org/terms"`, "21 bits of proof of work", "Only who has signed in"} {
 		if !strings.Contains(string(page), want) {
 			t.Errorf("%q is missing", want)
 		}
