@@ -134,8 +134,7 @@ func (in *ingester) reconcile() {
 
 // handle makes a batch of first and what waits behind it.
 func (in *ingester) handle(first *bus.Message) {
-	began := time.Now()
-	now := began.Unix()
+	began, now := time.Now(), in.env.Now().Unix()
 	in.take(first, now)
 	for n := 1; n < batchMessages && in.inbox.Waiting() > 0 && len(in.core.checks) < batchChecks && in.core.bytes < batchBytes; n++ {
 		in.take(<-in.inbox.C(), now)

@@ -110,7 +110,7 @@ func (c *core) serve(group []*watch, commits []commit) {
 			}
 		}
 	}
-	now := c.now.Unix()
+	now := c.date()
 	for i := range commits {
 		e := &commits[i]
 		if len(takers[i]) == 0 || e.header.Expired(now) {

@@ -19,7 +19,8 @@ type core struct {
 	shardOf func(subject.ConnID) subject.Shard
 	limits  nostr.FilterLimits
 	metrics *metrics
-	now     time.Time // of what is in hand
+	now     time.Time        // of what is in hand
+	today   func() time.Time // that expiration is judged by; nil: now
 
 	private policy.Kinds // for the parties of an event only
 
@@ -167,10 +168,18 @@ func (c *core) commits(e *relaypb.Entries) []commit {
 	return list
 }
 
+// date is the time that expiration is judged by, in Unix seconds.
+func (c *core) date() int64 {
+	if c.today != nil {
+		return c.today().Unix()
+	}
+	return c.now.Unix()
+}
+
 // match delivers a commit to the live watches that want it.
 func (c *core) match(e *commit) {
 	c.metrics.commits.Inc()
-	if e.header.Expired(c.now.Unix()) {
+	if e.header.Expired(c.date()) {
 		return
 	}
 	takers := 0

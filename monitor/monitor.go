@@ -58,6 +58,7 @@ func newMonitor(cfg Config, env stage.Env) *monitor {
 	m := &monitor{env: env, metrics: newMetrics(env.Metrics)}
 	limits := nostr.FilterLimits{MaxFilters: env.Limits.MaxFilters, MaxValues: env.Limits.MaxFilterValues}
 	m.core = newCore(b.Instance, cfg, limits, env.Policy, b.Space.ShardOf, m.metrics)
+	m.core.today = env.Clock
 	m.roster = bus.NewRoster(b, subject.Monitor, env.Version, func(r *relaypb.Member) {
 		r.Seq = uint64(m.metrics.position.Value())
 		r.Stats = env.Metrics.Snapshot()

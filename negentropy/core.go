@@ -21,7 +21,8 @@ type core struct {
 	policy  *policy.Policy
 	shardOf func(subject.ConnID) subject.Shard
 	metrics *metrics
-	now     time.Time // of the message in hand
+	now     time.Time        // of the message in hand
+	today   func() time.Time // that expiration is judged by; nil: now
 
 	mirror   mirror
 	sessions map[key]*session
@@ -63,6 +64,14 @@ func newCore(cfg Config, limits nostr.FilterLimits, p *policy.Policy, shardOf fu
 		sessions: make(map[key]*session), perConn: make(map[subject.ConnID]int),
 		reading: line{workers: cfg.Concurrency}, replying: line{workers: repliers},
 	}
+}
+
+// date is the time that expiration is judged by, in Unix seconds.
+func (c *core) date() int64 {
+	if c.today != nil {
+		return c.today().Unix()
+	}
+	return c.now.Unix()
 }
 
 // handle takes a message of the inbox.

@@ -25,7 +25,7 @@ func (c *core) lose(lost []subject.Shard) {
 // tick does, once a second, what time asks for.
 func (c *core) tick(now time.Time, alive func(subject.Instance) bool) {
 	c.now = now
-	c.mirror.expire(now.Unix())
+	c.mirror.expire(c.date())
 	c.mourn(alive)
 	for _, s := range c.sessions {
 		idleFor, age := now.Sub(s.since), now.Sub(s.began)
@@ -74,7 +74,7 @@ func (c *core) dropIf(cond func(*session) bool) {
 // for it to be given up, go on.
 func (c *core) news(now time.Time, n news) {
 	c.now = now
-	c.mirror.take(n, now.Unix())
+	c.mirror.take(n, c.date())
 	if c.count[forTree] == 0 {
 		return
 	}

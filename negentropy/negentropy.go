@@ -83,6 +83,7 @@ func newShell(cfg Config, env stage.Env) *shell {
 	}
 	limits := nostr.FilterLimits{MaxFilters: env.Limits.MaxFilters, MaxValues: env.Limits.MaxFilterValues}
 	s.core = newCore(cfg, limits, &env.Policy, b.Space.ShardOf, repliers, s.metrics)
+	s.core.today = env.Clock
 	s.roster = bus.NewRoster(b, subject.Negentropy, env.Version, func(m *relaypb.Member) {
 		m.Stats = env.Metrics.Snapshot()
 	})

@@ -109,7 +109,7 @@ func (c *core) mirrored(s *session) {
 		c.become(s, forTree)
 		return
 	}
-	tree := c.mirror.snapshot(c.now.Unix())
+	tree := c.mirror.snapshot(c.date())
 	s.origin, s.copied = c.mirror.tree, c.mirror.tree.copied
 	if filters := c.private(s); filters != nil {
 		c.read(s, filters, tree)

@@ -33,6 +33,7 @@ type readers struct {
 	store   *store.Store
 	policy  policy.Policy
 	slice   time.Duration
+	now     func() time.Time // that expiration is judged by
 
 	scanInbox  *bus.Inbox[*relaypb.ScanInbox]
 	fetchInbox *bus.Inbox[*relaypb.LogFetch]
@@ -53,7 +54,7 @@ type request[M any] struct {
 // startReaders listens on scan and log.fetch until stop is called.
 func startReaders(env stage.Env, cfg Config, st *store.Store, m *metrics) (*readers, error) {
 	r := &readers{
-		bus: env.Bus, log: env.Log, metrics: m, store: st, policy: env.Policy, slice: cfg.ScanSlice,
+		bus: env.Bus, log: env.Log, metrics: m, store: st, policy: env.Policy, slice: cfg.ScanSlice, now: env.Now,
 		scanInbox:  bus.Listen(env.Bus, func() *relaypb.ScanInbox { return new(relaypb.ScanInbox) }, deskInbox),
 		fetchInbox: bus.Listen(env.Bus, func() *relaypb.LogFetch { return new(relaypb.LogFetch) }, deskInbox),
 		scans:      make(chan request[*relaypb.Scan], cfg.ScanQueue),

@@ -35,7 +35,7 @@ func (r *readers) scan(ask *relaypb.Scan) *relaypb.ScanReply {
 	start := time.Now()
 	res, err := view.Scan(store.ScanRequest{
 		Filters: filters, Want: ask.Want, Cursor: ask.Cursor, AsOf: subject.Seq(ask.AsOf), Ascending: ask.Ascending,
-		Access: r.policy.Access(nostr.ParseKeys(ask.Keys)), Now: start.Unix(), Everything: ask.Everything,
+		Access: r.policy.Access(nostr.ParseKeys(ask.Keys)), Now: r.now().Unix(), Everything: ask.Everything,
 		Capped: capped(ask), HLLOffset: int(ask.HllOffset),
 		MaxBytes: clampReply(ask.MaxBytes), MaxTime: r.slice,
 	})

@@ -246,7 +246,7 @@ func (w *writer) commit(first *bus.Message) error {
 // sweep makes one step of removing what has vanished or expired.
 func (w *writer) sweep() error {
 	at := time.Now()
-	c, more, err := w.store.Sweep(at)
+	c, more, err := w.store.Sweep(w.env.Now())
 	w.due = more
 	if c != nil {
 		w.handOver(committed{commit: c, at: at})

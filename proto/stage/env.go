@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"runtime/debug"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -24,6 +25,18 @@ type Env struct {
 	// Reload receives the settings in force whenever they have changed: Limits and
 	// Policy, and the stage's own section (see Section). It may be nil.
 	Reload <-chan Settings
+	// Clock tells the time that events are judged by: created_at and expiration.
+	// Nil is the clock on the wall; a replay gives the recording's. Time-outs and
+	// rhythms go by the wall in any case.
+	Clock func() time.Time
+}
+
+// Now is the time that events are judged by.
+func (e Env) Now() time.Time {
+	if e.Clock != nil {
+		return e.Clock()
+	}
+	return time.Now()
 }
 
 // WithBus connects the process to the bus, calls run, and disconnects after it
