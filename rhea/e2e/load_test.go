@@ -133,13 +133,6 @@ func (l *load) count() int {
 	return len(l.accepted)
 }
 
-// connectionsLost returns how many of the publishers' connections ended so far.
-func (l *load) connectionsLost() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.lost
-}
-
 // of returns the accepted events of one topic.
 func (l *load) of(topic int) map[nostr.EventID]bool {
 	l.mu.Lock()

@@ -35,6 +35,7 @@ func commands() []command {
 		{"config", "check a file of settings: rhea config check FILE", config, false},
 		{"record", "write what the stages of a running relay say to each other to a file", recordBus, false},
 		{"show", "print a recording as text", showRecording, false},
+		{"replay", "ask a recording's questions again and compare the answers", replayRecording, false},
 		{"check", "check the store of a relay that does not run", check, false},
 		{"health", "ask a process whether it can do its work", checkHealth, false},
 	}

@@ -1,0 +1,106 @@
+package replay
+
+import (
+	"google.golang.org/protobuf/proto"
+
+	"rhea/proto/bus"
+	"rhea/proto/relaypb"
+)
+
+// shelfReplies bounds the recorded replies that nobody has asked for yet.
+const shelfReplies = 1 << 14
+
+// shelf has the recorded replies to the scans of a stage, to answer the same requests
+// of the stage under test. How much a slice may hold is no part of a request: the
+// reply holds what it holds. The same request may have several replies, as the store
+// changes; they are given in the order of the recording.
+type shelf struct {
+	requests map[string]item // by the subject of the reply that is to come
+	replies  map[item][]*relaypb.ScanReply
+	order    []item // of the replies, the oldest first
+	waiting  map[item][]*bus.Message
+	answer   func(*bus.Message, *relaypb.ScanReply)
+}
+
+func newShelf(answer func(*bus.Message, *relaypb.ScanReply)) *shelf {
+	return &shelf{
+		requests: make(map[string]item), replies: make(map[item][]*relaypb.ScanReply),
+		waiting: make(map[item][]*bus.Message), answer: answer,
+	}
+}
+
+func scanKey(m *relaypb.Scan) item {
+	m = proto.Clone(m).(*relaypb.Scan)
+	m.MaxBytes = 0
+	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
+	if err != nil {
+		return 0 // it was decoded a moment ago
+	}
+	return digest(b)
+}
+
+// request notes a recorded request.
+func (s *shelf) request(reply string, m *relaypb.Scan) {
+	if len(s.requests) > shelfReplies {
+		clear(s.requests) // whose replies the recorder has missed
+	}
+	s.requests[reply] = scanKey(m)
+}
+
+// reply takes a recorded reply in, and gives it to whoever waits for it.
+func (s *shelf) reply(subj string, m *relaypb.ScanReply) {
+	k, known := s.requests[subj]
+	if !known {
+		return
+	}
+	delete(s.requests, subj)
+	if s.give(k, m) {
+		return
+	}
+	s.replies[k] = append(s.replies[k], m)
+	s.order = append(s.order, k)
+	if len(s.order) > shelfReplies {
+		s.drop(s.order[0])
+		s.order = s.order[1:]
+	}
+}
+
+func (s *shelf) drop(k item) {
+	if rest := s.replies[k]; len(rest) > 1 {
+		s.replies[k] = rest[1:]
+	} else {
+		delete(s.replies, k)
+	}
+}
+
+func (s *shelf) give(k item, m *relaypb.ScanReply) bool {
+	list := s.waiting[k]
+	delete(s.waiting, k)
+	for _, msg := range list { // one that has been asked again waits twice
+		s.answer(msg, m)
+	}
+	return len(list) > 0
+}
+
+// ask serves a request of the stage under test, now or when the recording has come
+// to the reply.
+func (s *shelf) ask(msg *bus.Message, m *relaypb.Scan) {
+	k := scanKey(m)
+	list := s.replies[k]
+	if len(list) == 0 {
+		s.waiting[k] = append(s.waiting[k], msg)
+		return
+	}
+	s.answer(msg, list[0])
+	s.drop(k)
+}
+
+// missing answers whoever still waits, and for a request that nothing was recorded
+// of.
+func (s *shelf) missing(reply func(item) *relaypb.ScanReply) {
+	for k := range s.waiting {
+		if m := reply(k); m != nil {
+			s.give(k, m)
+		}
+	}
+}
