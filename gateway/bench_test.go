@@ -56,7 +56,7 @@ func liveCore(b *testing.B, n int) (c *core, nums []uint64, clients []net.Conn) 
 		clients = append(clients, far)
 		cn := &conn{id: subject.MakeConnID(1, uint32(i)), socket: socket{nc: near, hub: h}}
 		cn.socket.conn = cn
-		cn.heard.Store(time.Now().UnixNano())
+		cn.heard.Store(h.tick.Load())
 		c.HandleWord(word{kind: saidOpened, conn: cn})
 		c.subscribe(cn, "subscription", []byte(`{"kinds":[1]}`))
 		c.part(&relaypb.Part{Num: cn.subs[0].num, Worker: 2, AsOf: 1, Eose: true})

@@ -44,6 +44,10 @@ type core struct {
 	toWatch  []uint64   // watches that wait for room in the window, in order
 	watching bus.Window // bytes of watches that are not confirmed
 
+	// origin is what ticks are counted from. They are differences of monotonic times:
+	// when the system's clock is set, no client seems silent, or stays unheard.
+	origin time.Time
+
 	dirty    []*conn // with something to write since the last Flush
 	frames   int     // queued since then
 	ghosts   int     // answers to unknown numbers that may still be replied to in this tick
@@ -80,7 +84,7 @@ type conn struct {
 	filters  int      // bytes, of all subs and counts
 	granted  int      // bytes of events that queries may still send
 	starved  []uint64 // queries that wait for a grant, in order
-	pinged   int64    // when a ping was sent that nothing has followed yet, Unix nanoseconds; 0: none
+	pinged   int64    // tick of a ping that nothing has followed yet; 0: none
 	dirty    bool
 	gone     bool
 
@@ -116,6 +120,7 @@ const (
 func newCore(space subject.Space, self subject.Instance, r rules, out outbox, h *hub, now time.Time) *core {
 	c := &core{
 		rules: r, space: space, self: self, out: out, hub: h, metrics: h.metrics,
+		origin:   now.Add(-tickEvery), // no tick is 0
 		alarms:   newWheel(now),
 		conns:    make(map[subject.ConnID]*conn),
 		claims:   make(map[uint64]claim),
@@ -232,7 +237,7 @@ func (c *core) Handle(m *relaypb.OutInbox) {
 // Advance moves the clock.
 func (c *core) Advance(now time.Time) {
 	c.now, c.at = now, now
-	c.hub.tick.Store(now.UnixNano())
+	c.hub.tick.Store(int64(now.Sub(c.origin)))
 }
 
 // Tick moves the clock, and looks after everything whose time has come.
@@ -271,10 +276,10 @@ func (c *core) checkConn(id subject.ConnID) {
 		return
 	}
 	if c.hub.windows.blocks(&cn.share) {
-		cn.heard.Store(c.now.UnixNano()) // its reader waits for us, not for the client
+		cn.heard.Store(c.hub.tick.Load()) // its reader waits for us, not for the client
 	}
 	heard := cn.heard.Load()
-	due := time.Unix(0, heard).Add(c.config.PingInterval)
+	due := c.origin.Add(time.Duration(heard)).Add(c.config.PingInterval)
 	switch {
 	case due.After(c.now):
 		cn.pinged = 0
@@ -286,7 +291,7 @@ func (c *core) checkConn(id subject.ConnID) {
 		cn.abort("it has not answered a ping")
 		return
 	default:
-		cn.pinged = c.now.UnixNano()
+		cn.pinged = c.hub.tick.Load()
 		cn.ping()
 		c.touch(cn)
 		due = c.now.Add(c.config.PingTimeout)

@@ -114,7 +114,7 @@ func (b *bench) command(d *datadriven.TestData) {
 			b.say(cn, strings.TrimSpace(line))
 		}
 	case "speaks":
-		cn.heard.Store(b.now.UnixNano())
+		cn.heard.Store(b.core.hub.tick.Load())
 	case "stall":
 		b.stalled[name] = true
 	case "unstall":
@@ -199,7 +199,7 @@ func (b *bench) dial(name string) *conn {
 	b.dialed++
 	cn := &conn{id: subject.MakeConnID(0x6a, b.dialed), host: unique.Make("relay.example.org"), socket: socket{hub: b.core.hub}}
 	cn.socket.conn = cn
-	cn.heard.Store(b.now.UnixNano())
+	cn.heard.Store(b.core.hub.tick.Load())
 	b.conns[name] = cn
 	b.core.HandleWord(word{kind: saidOpened, conn: cn})
 	return cn

@@ -16,7 +16,7 @@ type hub struct {
 	metrics      *metrics
 	log          *slog.Logger
 
-	tick    atomic.Int64 // Unix nanoseconds, as of the core's last tick
+	tick    atomic.Int64 // nanoseconds since the core's origin, as of its last tick
 	buffers buffers
 	windows *windows
 	words   chan word

@@ -32,7 +32,7 @@ func newTestLoop(t *testing.T, now time.Time, said ...string) (*loop, *bus.Bus, 
 
 	cn := &conn{id: subject.MakeConnID(b.Instance, 4), socket: socket{hub: h}} // in shard 0 of 4
 	cn.socket.conn = cn
-	cn.heard.Store(now.UnixNano())
+	cn.heard.Store(h.tick.Load())
 	l.core.HandleWord(word{kind: saidOpened, conn: cn})
 	for _, text := range said {
 		m, err := frame.ParseClient([]byte(text))
