@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -70,12 +71,18 @@ func connect(url string) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
+	return converser(conn, buffered), nil
+}
+
+// converser is the client of a socket whose handshake is done; buffered, which may be
+// nil, holds what came with it.
+func converser(conn net.Conn, buffered *bufio.Reader) *client {
 	c := &client{conn: conn, from: conn, oks: map[string][]chan ok{}, subs: map[string]*subscription{}, gone: make(chan struct{})}
 	if buffered != nil {
 		c.from = buffered
 	}
 	go c.read()
-	return c, nil
+	return c
 }
 
 func (c *client) close() {

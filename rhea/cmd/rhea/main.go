@@ -36,6 +36,7 @@ func commands() []command {
 		{"record", "write what the stages of a running relay say to each other to a file", recordBus, false},
 		{"show", "print a recording as text", showRecording, false},
 		{"replay", "ask a recording's questions again and compare the answers", replayRecording, false},
+		{"trace", "follow one event or one connection through the stages, live", traceBus, false},
 		{"check", "check the store of a relay that does not run", check, false},
 		{"health", "ask a process whether it can do its work", checkHealth, false},
 	}

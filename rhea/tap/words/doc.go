@@ -3,6 +3,7 @@
 // the contract shows up by itself:
 //
 //	conn                       as in logs: 1a2b3c4d-17
+//	store                      16 hex digits
 //	fixed32                    an instance: 8 hex digits
 //	event, json, events        Nostr events, as JSON
 //	filter, filters            NIP-01 filters, as JSON

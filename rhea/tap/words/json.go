@@ -74,8 +74,12 @@ func appendValue(dst []byte, f protoreflect.FieldDescriptor, v protoreflect.Valu
 	switch f.Kind() {
 	case protoreflect.MessageKind:
 		return appendObject(dst, v.Message())
-	case protoreflect.EnumKind, protoreflect.Fixed32Kind, protoreflect.Fixed64Kind:
+	case protoreflect.EnumKind, protoreflect.Fixed32Kind:
 		return strconv.AppendQuote(dst, value(f, v))
+	case protoreflect.Fixed64Kind:
+		if f.Name() == "conn" || f.Name() == "store" {
+			return strconv.AppendQuote(dst, value(f, v))
+		}
 	case protoreflect.StringKind:
 		return appendString(dst, v.String())
 	case protoreflect.BytesKind:

@@ -72,10 +72,12 @@ func value(f protoreflect.FieldDescriptor, v protoreflect.Value) string {
 	case protoreflect.Fixed32Kind:
 		return subject.Instance(v.Uint()).String()
 	case protoreflect.Fixed64Kind:
-		if f.Name() == "conn" {
+		switch f.Name() {
+		case "conn":
 			return subject.ConnID(v.Uint()).String()
+		case "store":
+			return fmt.Sprintf("%016x", v.Uint())
 		}
-		return fmt.Sprintf("%016x", v.Uint())
 	case protoreflect.StringKind:
 		return `"` + plain([]byte(v.String()), maxText) + `"`
 	case protoreflect.BytesKind:
