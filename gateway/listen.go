@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"rhea/proto/stage"
 )
 
 // entrance is a TCP listener that can be closed without turning away who has come.
@@ -18,25 +19,13 @@ type entrance struct {
 	shared bool
 }
 
-// listen listens on a TCP address, with shared set beside other sockets of the
-// same user that are shared too (SO_REUSEPORT): then the kernel gives each new
-// connection to one of them.
+// listen opens an entrance; see stage.Listen.
 func listen(ctx context.Context, address string, shared bool) (*entrance, error) {
-	c := net.ListenConfig{}
-	if shared {
-		c.Control = func(_, _ string, raw syscall.RawConn) error {
-			var failed error
-			err := raw.Control(func(fd uintptr) {
-				failed = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
-			})
-			return errors.Join(err, failed)
-		}
-	}
-	l, err := c.Listen(ctx, "tcp", address)
+	l, err := stage.Listen(ctx, address, shared)
 	if err != nil {
 		return nil, err
 	}
-	return &entrance{l.(*net.TCPListener), shared}, nil
+	return &entrance{l, shared}, nil
 }
 
 // lastCall is how long a shared entrance that retires still accepts: handshakes
@@ -76,7 +65,7 @@ func (e *entrance) Accept() (net.Conn, error) {
 func (e *entrance) acceptNow() (nc net.Conn, err error) {
 	fd := -1
 	err = e.control(func(listener int) (err error) {
-		fd, _, err = unix.Accept4(listener, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+		fd, _, err = unix.Accept(listener)
 		return err
 	})
 	if errors.Is(err, unix.EAGAIN) {
@@ -85,6 +74,7 @@ func (e *entrance) acceptNow() (nc net.Conn, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("accept: %w", err)
 	}
+	unix.CloseOnExec(fd)
 	file := os.NewFile(uintptr(fd), "")
 	defer file.Close()
 	return net.FileConn(file)

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -165,7 +166,10 @@ func (p Program) live(h Host, loader *Loader, common Common) int {
 	process := newProcess(h.Stderr, common.Log, p.Stage, newInstance())
 	log := process.Log
 	started := time.Now()
-	server, err := startMetrics(common.Metrics.Listen, process.shell, log)
+	supervisor, _ := h.LookupEnv(SupervisedEnv)
+	supervised := supervisor == "1"
+	// Who replaces a process has the new one run beside the old one.
+	server, err := startMetrics(common.Metrics.Listen, supervised, process.shell, log)
 	if err != nil {
 		log.Error("cannot start", "err", err)
 		return ExitFailure
@@ -174,11 +178,14 @@ func (p Program) live(h Host, loader *Loader, common Common) int {
 	log.Info("started", "version", p.Version, "pid", os.Getpid())
 
 	ctx, cancel := context.WithCancel(context.Background())
+	var telling sync.WaitGroup
+	defer telling.Wait()
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() { ended <- p.Run(ctx, process) }()
+	telling.Go(func() { process.shell.notifyReady(ctx, h.LookupEnv, log) })
 	orphaned := make(chan struct{})
-	if supervised, _ := h.LookupEnv(SupervisedEnv); supervised == "1" {
+	if supervised {
 		go func() {
 			_, _ = io.Copy(io.Discard, h.Stdin) // an error ends the input as well
 			close(orphaned)
@@ -202,6 +209,7 @@ func (p Program) live(h Host, loader *Loader, common Common) int {
 		cancel() // before the log, which may be a pipe that nobody empties
 		overdue = time.After(drain)
 		log.Info("stopping", "because", why, "drain", drain)
+		_ = Notify(h.LookupEnv, NotifyStopping) // nothing depends on its being heard
 	}
 	for {
 		select {

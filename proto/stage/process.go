@@ -59,7 +59,7 @@ func (p Process) Gather() ([]*dto.MetricFamily, error) {
 
 // Serve answers for the process as section [metrics] says, until stop is called.
 func (p Process) Serve(c MetricsConfig) (stop func(), err error) {
-	server, err := startMetrics(c.Listen, p.shell, p.Log)
+	server, err := startMetrics(c.Listen, false, p.shell, p.Log)
 	return server.stop, err
 }
 

@@ -40,12 +40,13 @@ type metricsServer struct {
 	done chan struct{}
 }
 
-// startMetrics listens on address until stop. It returns nil for an empty address.
-func startMetrics(address string, s *shell, log *slog.Logger) (*metricsServer, error) {
+// startMetrics listens on address, which shared lets others do as well, until stop.
+// It returns nil for an empty address.
+func startMetrics(address string, shared bool, s *shell, log *slog.Logger) (*metricsServer, error) {
 	if address == "" {
 		return nil, nil
 	}
-	listener, err := net.Listen("tcp", address)
+	listener, err := Listen(context.Background(), address, shared)
 	if err != nil {
 		return nil, fmt.Errorf("metrics: %w", err)
 	}
@@ -112,13 +113,7 @@ func (s *shell) Collect(ch chan<- prometheus.Metric) {
 // answer says 200 and "ok", or 503 and a line for each failing check.
 func (s *shell) answer(ready bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
-		s.mu.Lock()
-		checks := slices.Clone(s.checks)
-		s.mu.Unlock()
-		var failing []string
-		for _, c := range checks {
-			failing = c.failing(failing, ready)
-		}
+		failing := s.failing(ready)
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		if len(failing) > 0 {
 			w.WriteHeader(http.StatusServiceUnavailable)
@@ -127,4 +122,15 @@ func (s *shell) answer(ready bool) http.HandlerFunc {
 		}
 		fmt.Fprintln(w, "ok")
 	}
+}
+
+// failing returns a line for each condition of any stage that does not hold.
+func (s *shell) failing(ready bool) (lines []string) {
+	s.mu.Lock()
+	checks := slices.Clone(s.checks)
+	s.mu.Unlock()
+	for _, c := range checks {
+		lines = c.failing(lines, ready)
+	}
+	return lines
 }

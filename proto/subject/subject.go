@@ -14,6 +14,7 @@
 //	out.<instance>    answers and deliveries  → one gateway (or importer)
 //	member.<stage>    announcements           → whoever follows that stage
 //	hello             "announce yourselves"   → everybody
+//	up                restarts, their progress → the supervisor of rhea up, an operator's command
 //	reply.<asker>.…   replies to requests     → a process of the stage, or command, that asked
 //
 // The package knows nothing of messages, connections or NATS itself. Its values
@@ -100,6 +101,9 @@ func (s Space) Members() string { return s.root + "member.*" }
 
 // Hello asks every process to announce itself at once.
 func (s Space) Hello() string { return s.root + "hello" }
+
+// Up is where an operator's command and the supervisor of rhea up talk.
+func (s Space) Up() string { return s.root + "up" }
 
 // Replies is the prefix of the subjects on which replies to a stage's, or a
 // command's, requests arrive.

@@ -19,6 +19,7 @@ func TestSubjects(t *testing.T) {
 		s.Out(0xabc):              "rhea.v1.out.00000abc",
 		s.Member(Ingester):        "rhea.v1.member.ingester",
 		s.Hello():                 "rhea.v1.hello",
+		s.Up():                    "rhea.v1.up",
 		MakeConnID(1, 7).String(): "00000001-7",
 	} {
 		if got != want {

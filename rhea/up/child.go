@@ -5,9 +5,12 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
+	"rhea/proto/stage"
 	"rhea/proto/subject"
 )
 
@@ -36,13 +39,22 @@ type child struct {
 	Program
 	log    *slog.Logger
 	output *lines
-	drain  time.Duration   // between SIGTERM and SIGKILL
-	deaths chan<- death    // somebody receives until done is closed
-	stop   chan struct{}   // closed: end it in order
-	kill   <-chan struct{} // closed: end it at once
-	hangup chan struct{}   // receives: send it SIGHUP
-	done   chan struct{}   // closed by keep when it is over
-	failed int             // deaths so far; of the receiver of deaths
+	path   string                            // of the file that is run: Program.Path, or what that was
+	dir    string                            // for sockets
+	drain  func(subject.Stage) time.Duration // between SIGTERM and SIGKILL
+	deaths chan<- death                      // somebody receives until done is closed
+	stop   chan struct{}                     // closed: end it in order
+	kill   <-chan struct{}                   // closed: end it at once
+	hangup chan struct{}                     // receives: send it SIGHUP
+	done   chan struct{}                     // closed by keep when it is over
+	ready  chan struct{}                     // closed when a process has said that it is ready
+	once   sync.Once                         // closes it
+	pid    atomic.Int64                      // of the last process
+
+	// Of the receiver of deaths:
+	failed  int         // deaths so far
+	fell    func(death) // called at a death, if not nil
+	program *os.File    // open for as long as path needs it
 }
 
 // outputPatience is how long a dead child's output may be held open by somebody
@@ -73,8 +85,15 @@ func (c *child) keep() {
 // run is one life of the child.
 func (c *child) run() death {
 	d := death{child: c, code: -1}
-	cmd := exec.Command(c.Path, c.Args...)
-	cmd.Env = c.Env
+	cmd := exec.Command(c.path, c.Args...)
+	cmd.Args[0] = c.Path
+	socket, deafen, err := hearReady(c.dir, func() { c.once.Do(func() { close(c.ready) }) })
+	if err != nil {
+		c.log.Error("nobody will hear when a stage is ready", "stage", c.Name, "err", err)
+	} else {
+		defer deafen()
+	}
+	cmd.Env = append(c.Env[:len(c.Env):len(c.Env)], stage.NotifyEnv+"="+socket)
 	cmd.Stdout, cmd.Stderr = c.output, c.output
 	cmd.WaitDelay = outputPatience
 	// A group of its own: Ctrl-C in the terminal is for the supervisor, which
@@ -92,10 +111,11 @@ func (c *child) run() death {
 		return d
 	}
 	d.pid = cmd.Process.Pid
+	c.pid.Store(int64(d.pid))
 	c.log.Debug("a stage is started", "stage", c.Name, "pid", d.pid)
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	err := c.await(cmd.Process, ended)
+	err = c.await(cmd.Process, ended)
 	d.lived = time.Since(started)
 	d.code = cmd.ProcessState.ExitCode()
 	d.how = cmd.ProcessState.String()
@@ -111,6 +131,7 @@ func (c *child) run() death {
 func (c *child) await(process *os.Process, ended <-chan error) error {
 	stop := c.stop
 	var overdue <-chan time.Time // nil until the child is asked to stop
+	var after time.Duration
 	kill := c.kill
 	for {
 		select {
@@ -118,17 +139,26 @@ func (c *child) await(process *os.Process, ended <-chan error) error {
 			return err
 		case <-stop:
 			stop = nil
-			overdue = time.After(c.drain)
+			after = c.drain(c.Stage)
+			overdue = time.After(after)
 			c.signal(process, syscall.SIGTERM)
 		case <-c.hangup:
 			c.signal(process, syscall.SIGHUP)
 		case <-overdue:
-			c.log.Error("a stage does not stop and is killed", "stage", c.Name, "pid", process.Pid, "after", c.drain)
+			c.log.Error("a stage does not stop and is killed", "stage", c.Name, "pid", process.Pid, "after", after)
 			c.signal(process, syscall.SIGKILL)
 		case <-kill:
 			kill = nil
 			c.signal(process, syscall.SIGKILL)
 		}
+	}
+}
+
+// askToStop has the child end in order; keep closes done when it has. It belongs to
+// the receiver of deaths.
+func (c *child) askToStop() {
+	if !closed(c.stop) {
+		close(c.stop)
 	}
 }
 

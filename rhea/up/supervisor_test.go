@@ -41,6 +41,9 @@ func TestMain(m *testing.M) {
 // until a signal or the end of standard input.
 func play(role string) int {
 	st := os.Getenv("RHEA_TEST_STAGE")
+	if len(os.Args) == 2 && os.Args[1] == "--print-config" {
+		return 0
+	}
 	switch role {
 	case "usage":
 		fmt.Fprintln(os.Stderr, "rhea-x: --nonsense is no flag")
@@ -59,8 +62,15 @@ func play(role string) int {
 			return 1
 		}
 	}
+	if role == "second fails" && started() == 2 {
+		fmt.Fprintln(os.Stderr, "the second fails")
+		return 1
+	}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM)
+	if err := stage.Notify(os.LookupEnv, "STATUS=running\n"+stage.NotifyReady); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
 	fmt.Fprintf(os.Stderr, "running %d\n", os.Getpid())
 	if role == "stubborn" {
 		signal.Ignore(syscall.SIGTERM)
@@ -77,6 +87,26 @@ func play(role string) int {
 	case <-orphaned:
 	}
 	return 0
+}
+
+// startsEnv is a file by which a child counts its starts.
+const startsEnv = "RHEA_TEST_STARTS"
+
+// started returns how often a program has been started, this time included.
+func started() int {
+	f, err := os.OpenFile(os.Getenv(startsEnv), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		panic(err)
+	}
+	defer f.Close()
+	if _, err := f.Write([]byte("x")); err != nil {
+		panic(err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		panic(err)
+	}
+	return int(info.Size())
 }
 
 // playSupervisor keeps one child until it is killed itself.
@@ -98,7 +128,7 @@ func child1(role string, stage subject.Stage) Program {
 func supervisor(output io.Writer, programs ...Program) *Supervisor {
 	w := NewLockedWriter(output)
 	return &Supervisor{
-		Programs: programs, Log: slog.New(slog.NewTextHandler(w, nil)), Output: w, Drain: time.Minute,
+		Programs: programs, Log: slog.New(slog.NewTextHandler(w, nil)), Output: w, Drain: func(subject.Stage) time.Duration { return time.Minute },
 		Ready: make(chan struct{}), Died: func(subject.Stage, int) {}, Changed: func() {},
 	}
 }
@@ -235,7 +265,7 @@ func TestCannotStart(t *testing.T) {
 func TestStubborn(t *testing.T) {
 	r, w := io.Pipe()
 	s := supervisor(w, child1("stubborn", subject.Monitor))
-	s.Drain = 10 * time.Millisecond
+	s.Drain = func(subject.Stage) time.Duration { return 10 * time.Millisecond }
 	lines, ended, stop := watched(t, s, r)
 	await(t, lines, "deaf")
 	stop()
@@ -274,7 +304,7 @@ func TestOrphan(t *testing.T) {
 		t.Fatal(err)
 	}
 	p, err := os.StartProcess(self, []string{self}, &os.ProcAttr{
-		Env: append(os.Environ(), roleEnv+"=supervisor", lineEnv+"="+l.Addr().String()),
+		Env: append(os.Environ(), roleEnv+"=supervisor", lineEnv+"="+l.Addr().String(), "TMPDIR="+t.TempDir()),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -6,14 +6,18 @@
 //	│ natsd          NATS on loopback              │◄──── children, operator's commands
 //	│ roster         who is on the bus             │
 //	│ whole.Wait     … until the relay is whole    │
-//	│ Supervisor.Run deaths, order of stopping     │
+//	│ control.run    rhea restart                  │
+//	│ Supervisor.Run deaths, order of stopping,    │
+//	│                rolling replacement           │
 //	│  └ child.keep  start, wait, start again  × n │── stdin ──► rhea-writer, rhea-gateway, …
-//	│     └ Wait     of os/exec                × n │◄─ stderr ──
+//	│     ├ Wait     of os/exec                × n │◄─ stderr ──
+//	│     └ hearReady                          × n │◄─ sd_notify ──
 //	└──────────────────────────────────────────────┘
 //
 // It owns the children's lives and nothing of their work: it never reads a
 // message of theirs except announcements. A child that dies is announced as gone
-// at once, and started again. When this process dies, each child sees the end of
+// at once, and started again. On demand they are replaced, one after the other, by the
+// programs that are on disk, without the relay being away. When this process dies, each child sees the end of
 // its standard input and stops by itself.
 package up
 
@@ -49,14 +53,15 @@ type Options struct {
 	EnvOf func(n int) []string
 	// Addresses are where the gateways accept connections.
 	Addresses []string
-	Drain     time.Duration // what each stage may take to stop
-	Log       *slog.Logger
-	Checks    *stage.Checks // what this process answers for; nil: nothing
-	Metrics   *stage.Metrics
-	Output    io.Writer       // takes the children's log lines; safe for concurrent use
-	OnReady   func()          // called once, when the relay is whole
-	Kill      <-chan struct{} // closed: end the children without waiting
-	Hangups   <-chan struct{} // receives: have the children read their settings again
+	// Drain is what a stage may take to stop, as of now; called from any goroutine.
+	Drain   func(subject.Stage) time.Duration
+	Log     *slog.Logger
+	Checks  *stage.Checks // what this process answers for; nil: nothing
+	Metrics *stage.Metrics
+	Output  io.Writer       // takes the children's log lines; safe for concurrent use
+	OnReady func()          // called once, when the relay is whole
+	Kill    <-chan struct{} // closed: end the children without waiting
+	Hangups <-chan struct{} // receives: have the children read their settings again
 }
 
 // Run runs the relay until ctx ends, and returns when all children have ended.
@@ -109,11 +114,17 @@ func (o Options) supervise(ctx context.Context, b *bus.Bus, roster *bus.Roster) 
 			close(ready)
 		}
 	})
+	control := newControl(b)
+	waiter.Go(func() {
+		if err := control.run(ctx); err != nil {
+			o.Log.Error("rhea restart will not work", "err", err)
+		}
+	})
 	mourner := newMourner(b, roster)
 	programs := o.programs()
 	s := Supervisor{
 		Programs: programs, Deaths: CountDeaths(o.Metrics, programs), Log: o.Log, Output: o.Output, Drain: o.Drain, Ready: ready,
-		Kill: o.Kill, Hangups: o.Hangups,
+		Kill: o.Kill, Rolls: control.rolls, Hangups: o.Hangups,
 		Changes: roster.Changes(), Changed: mourner.announce, Died: mourner.died,
 	}
 	return s.Run(ctx)

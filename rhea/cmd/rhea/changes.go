@@ -4,9 +4,12 @@ import (
 	"context"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	"rhea/gateway"
 	"rhea/proto/stage"
+	"rhea/proto/subject"
 )
 
 // changes is how rhea up follows its configuration: its children read the file
@@ -15,13 +18,27 @@ import (
 type changes struct {
 	reloads  *stage.Reloads
 	hangup   stage.Hangup
+	current  atomic.Pointer[stage.Settings]
 	told     chan struct{} // receives after a SIGHUP
 	children chan struct{} // the same, for the children
 }
 
-func newChanges(r *stage.Reloads, h stage.Hangup) *changes {
+func newChanges(r *stage.Reloads, now stage.Settings, h stage.Hangup) *changes {
 	r.Mine = ofSupervisor
-	return &changes{reloads: r, hangup: h, told: make(chan struct{}, 1), children: make(chan struct{}, 1)}
+	c := &changes{reloads: r, hangup: h, told: make(chan struct{}, 1), children: make(chan struct{}, 1)}
+	c.current.Store(&now)
+	return c
+}
+
+// drain is what a stage may take to stop, as of now, before it is killed. It is safe
+// for concurrent use.
+func (c *changes) drain(st subject.Stage) time.Duration {
+	s := *c.current.Load()
+	d := stage.Section[stage.DrainConfig](s).Drain + drainSlack
+	if gw := stage.Section[gateway.Config](s); st == subject.Gateway {
+		d += gw.StopTime()
+	}
+	return d
 }
 
 // ofSupervisor says which settings are the supervisor's to speak about, rather than
@@ -60,9 +77,16 @@ func (c *changes) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-c.told:
-			c.reloads.Now("hangup")
+			c.take(c.reloads.Now("hangup"))
 		case <-poll.C:
-			c.reloads.Poll()
+			c.take(c.reloads.Poll())
 		}
+	}
+}
+
+// take goes by what is in force now.
+func (c *changes) take(s stage.Settings, changed bool) {
+	if changed {
+		c.current.Store(&s)
 	}
 }

@@ -28,6 +28,7 @@ func commands() []command {
 	return []command{
 		{"up", "run a relay, each stage a process", up, true},
 		{"solo", "run a relay in one process", solo, true},
+		{"restart", "replace the processes of a running relay by the programs on disk", restart, false},
 		{"import", "publish events from JSON lines through a running relay", importEvents, false},
 		{"export", "write stored events as JSON lines, oldest first", export, false},
 		{"scan", "write the events that match a filter, newest first", scan, false},

@@ -73,7 +73,7 @@ func superviseRelay(h stage.Host, l *stage.Loader, cfg settings.Relay, common st
 		return err
 	}
 	defer stopMetrics()
-	changes := newChanges(stage.NewReloads(l, process), stage.NewHangup(h.HasTerminal))
+	changes := newChanges(stage.NewReloads(l, process), l.Settings(), stage.NewHangup(h.HasTerminal))
 	ctx, kill, stopWatching := stopOnSignals(h.Signals, changes.signal)
 	defer stopWatching()
 	watching, stopReloading := context.WithCancel(ctx)
@@ -89,18 +89,28 @@ func superviseRelay(h stage.Host, l *stage.Loader, cfg settings.Relay, common st
 		processes += n
 	}
 	env := append(os.Environ(), environment(args)...)
-	env = append(env, "RHEA_WRITER_DIR="+cfg.Writer.Dir, "RHEA_GATEWAY_LISTEN="+address)
-	if cfg.Up.Gateways > 1 {
-		env = append(env, "RHEA_GATEWAY_REUSE_PORT=true")
-	}
+	// Gateways share the address even if there is only one: its successor comes before
+	// it goes.
+	env = append(env, "RHEA_WRITER_DIR="+cfg.Writer.Dir, "RHEA_GATEWAY_LISTEN="+address, "RHEA_GATEWAY_REUSE_PORT=true")
 	o := relay.Options{
 		Data: cfg.Up.Data, BusListen: cfg.Up.Bus, Bus: cfg.Bus, Counts: counts, Paths: paths, Env: env,
-		Addresses: []string{address}, Drain: common.Stage.Drain + drainSlack,
+		Addresses: []string{address}, Drain: changes.drain,
 		Log: process.Log, Checks: process.Checks, Metrics: process.Metrics, Output: errs, Kill: kill, Hangups: changes.children,
-		OnReady: func() { fmt.Fprint(h.Stdout, readyLine(address, processes, cfg.Up.Data)) },
+		OnReady: func() {
+			fmt.Fprint(h.Stdout, readyLine(address, processes, cfg.Up.Data))
+			if err := stage.Notify(h.LookupEnv, stage.NotifyReady); err != nil {
+				process.Log.Warn("nobody can be told that the relay is ready", "err", err)
+			}
+		},
 	}
 	if common.Metrics.Listen != "" {
-		// One address serves one process, the first this one.
+		// One address serves one process, the first this one. The children share theirs
+		// with whoever will replace them.
+		for n := range processes {
+			if _, err := free(portAfter(common.Metrics.Listen, n+1)); err != nil {
+				return fmt.Errorf("metrics: %w", err)
+			}
+		}
 		o.EnvOf = func(n int) []string {
 			return []string{"RHEA_METRICS_LISTEN=" + portAfter(common.Metrics.Listen, n+1)}
 		}

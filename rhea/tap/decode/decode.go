@@ -93,6 +93,8 @@ func empty(inbox string, body []byte) proto.Message {
 		return new(relaypb.Member)
 	case "hello":
 		return new(relaypb.Hello)
+	case "up":
+		return new(relaypb.UpInbox)
 	case "reply":
 		if bytes.HasPrefix(body, []byte{1<<3 | 2}) {
 			return new(relaypb.LogInbox)

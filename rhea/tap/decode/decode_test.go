@@ -46,6 +46,7 @@ func TestEveryInbox(t *testing.T) {
 		space.LogFetch():                    &relaypb.LogFetch{From: 1},
 		space.Member(subject.Writer):        &relaypb.Member{Stage: "writer"},
 		space.Hello():                       &relaypb.Hello{},
+		space.Up():                          &relaypb.UpInbox{Body: &relaypb.UpInbox_Restart{Restart: &relaypb.Restart{Num: 1}}},
 		space.Replies("reqworker") + ".x.y": &relaypb.ScanReply{AsOf: 3, Done: true},
 		space.Replies("monitor") + ".x.y":   &relaypb.LogInbox{Body: &relaypb.LogInbox_Entries{Entries: &relaypb.Entries{Error: "e"}}},
 	} {

@@ -1,0 +1,40 @@
+package up
+
+import (
+	"crypto/rand"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"rhea/proto/stage"
+)
+
+// hearReady opens a socket in dir on which a process says that it is ready, as
+// sd_notify(3) has it, and calls ready whenever it does. Close ends that.
+func hearReady(dir string, ready func()) (path string, closeIt func(), err error) {
+	path = filepath.Join(dir, rand.Text())
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		return "", nil, err
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for buf := make([]byte, 1<<10); ; {
+			n, err := conn.Read(buf)
+			if err != nil {
+				return
+			}
+			if slices.Contains(strings.Split(string(buf[:n]), "\n"), stage.NotifyReady) {
+				ready()
+			}
+		}
+	}()
+	return path, func() {
+		_ = conn.Close() // what is left of it goes with the directory
+		<-ended
+		_ = os.Remove(path)
+	}, nil
+}
