@@ -64,10 +64,12 @@ func dial(t testing.TB, url string) *client {
 	return c
 }
 
-func connect(url string) (*client, error) {
+func connect(url string) (*client, error) { return connectBy(net.Dialer{}, url) }
+
+func connectBy(d net.Dialer, url string) (*client, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	conn, buffered, _, err := ws.Dial(ctx, url)
+	conn, buffered, _, err := ws.Dialer{NetDial: d.DialContext}.Dial(ctx, url)
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ const topics = 5
 // that come back when they are lost, and keeps what became of each.
 type load struct {
 	t       *testing.T
-	url     string
+	dial    dialer
 	quit    chan struct{}
 	wg      sync.WaitGroup
 	counter atomic.Uint64
@@ -31,13 +31,20 @@ type load struct {
 	lost     int // connections that ended
 }
 
+// dialer makes the connection of the i-th client of a kind, for the n-th time.
+type dialer func(i, n int) (*client, error)
+
 // startLoad begins with the given number of connections and of unanswered events
 // on each.
 func startLoad(t *testing.T, url string, connections, window int) *load {
-	l := &load{t: t, url: url, quit: make(chan struct{}),
+	return startLoadBy(t, func(int, int) (*client, error) { return connect(url) }, connections, window)
+}
+
+func startLoadBy(t *testing.T, dial dialer, connections, window int) *load {
+	l := &load{t: t, dial: dial, quit: make(chan struct{}),
 		sent: map[nostr.EventID]int{}, accepted: map[nostr.EventID]int{}, refused: map[string]int{}}
 	for i := range connections {
-		l.wg.Go(func() { l.publisher(uint64(i), window) })
+		l.wg.Go(func() { l.publisher(i, window) })
 	}
 	return l
 }
@@ -48,11 +55,11 @@ func (l *load) stop() {
 	l.wg.Wait()
 }
 
-func (l *load) publisher(author uint64, window int) {
-	for {
-		c, err := connect(l.url)
+func (l *load) publisher(author, window int) {
+	for n := 0; ; n++ {
+		c, err := l.dial(author, n)
 		if err == nil {
-			l.run(c, author, window)
+			l.run(c, uint64(author), window)
 			c.close()
 		}
 		select {
@@ -131,6 +138,13 @@ func (l *load) count() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.accepted)
+}
+
+// tally says what became of the load so far.
+func (l *load) tally() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return fmt.Sprintf("%d events accepted, refused %v, %d publishers' connections lost", len(l.accepted), l.refused, l.lost)
 }
 
 // of returns the accepted events of one topic.

@@ -25,12 +25,16 @@ type trial struct {
 }
 
 func startTrial(t *testing.T, url string, connections, window int) *trial {
-	x := &trial{load: startLoad(t, url, connections, window), watchers: make([]*watcher, 2*topics)}
+	return startTrialBy(t, func(int, int) (*client, error) { return connect(url) }, connections, window)
+}
+
+func startTrialBy(t *testing.T, dial dialer, connections, window int) *trial {
+	x := &trial{load: startLoadBy(t, dial, connections, window), watchers: make([]*watcher, 2*topics)}
 	ctx, cancel := context.WithCancel(t.Context())
 	x.cancel = cancel
 	for i := range x.watchers {
 		x.watchers[i] = &watcher{topic: i % topics}
-		x.wg.Go(func() { x.watchers[i].run(ctx, t, url) })
+		x.wg.Go(func() { x.watchers[i].run(ctx, t, func(n int) (*client, error) { return dial(i, n) }) })
 	}
 	x.wg.Go(func() { x.ask(ctx) })
 	return x
@@ -70,7 +74,11 @@ func (x *trial) finish() {
 	}
 	t.Logf("%d events accepted, refused %v, %d publishers' connections lost; %d subscriptions on %d connections; %d queries answered, %d of them CLOSED",
 		x.count(), x.refused, x.lost, len(x.watchers), connections, x.answered, x.refusals)
-	c := dial(t, x.url)
+	c, err := x.dial(0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
 	for topic := range topics {
 		got, err := c.query("after", fmt.Sprintf(`{"#t":["topic%d"]}`, topic))
 		if err != nil {
@@ -140,9 +148,9 @@ type life struct {
 	c *client
 }
 
-func (w *watcher) run(ctx context.Context, t *testing.T, url string) {
-	for ctx.Err() == nil {
-		c, err := connect(url)
+func (w *watcher) run(ctx context.Context, t *testing.T, connect func(n int) (*client, error)) {
+	for n := 0; ctx.Err() == nil; n++ {
+		c, err := connect(n)
 		if err != nil {
 			sleep(ctx, 20*time.Millisecond)
 			continue
@@ -174,8 +182,8 @@ func (w *watcher) run(ctx context.Context, t *testing.T, url string) {
 
 // ask sends queries one after another; each must be answered.
 func (x *trial) ask(ctx context.Context) {
-	for ctx.Err() == nil {
-		c, err := connect(x.url)
+	for n := 0; ctx.Err() == nil; n++ {
+		c, err := x.dial(0, n)
 		if err != nil {
 			sleep(ctx, 20*time.Millisecond)
 			continue
