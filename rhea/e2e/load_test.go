@@ -147,6 +147,13 @@ func (l *load) tally() string {
 	return fmt.Sprintf("%d events accepted, refused %v, %d publishers' connections lost", len(l.accepted), l.refused, l.lost)
 }
 
+// connectionsLost returns how many of the publishers' connections ended so far.
+func (l *load) connectionsLost() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lost
+}
+
 // of returns the accepted events of one topic.
 func (l *load) of(topic int) map[nostr.EventID]bool {
 	l.mu.Lock()
