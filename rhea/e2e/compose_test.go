@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -111,8 +112,44 @@ func TestCompose(t *testing.T) {
 	step("restarted nats", false, func() { d.do("restart", "nats") })
 	step("killed nats", false, func() { d.do("kill", "nats"); d.scale() })
 	step("killed edge", true, func() { d.do("kill", "edge"); d.scale() })
+	step("a new gateway took over", true, func() {
+		stop := newcomers(t, d.url)
+		// A changed limit stands for a new image: both make a container obsolete.
+		d.env = append(d.env, "RELAY_CPUS=0.9")
+		d.do("up", "--detach", "--wait", "--no-deps", "--no-recreate", "--scale", "gateway=2", "gateway")
+		d.do("up", "--detach", "--wait", "--no-deps", "gateway")
+		if tried, refused := stop(); refused > 0 {
+			t.Errorf("%d of %d new connections were refused while gateways changed", refused, tried)
+		}
+	})
 	x.finish()
 	d.do("stop")
 	out := d.do("run", "--rm", "--no-deps", "--no-TTY", "writer", "/bin/rhea", "check")
 	t.Logf("check: %s", out)
+}
+
+// newcomers connects to a relay again and again until stop, which says how often, and
+// how often in vain.
+func newcomers(t *testing.T, url string) (stop func() (tried, refused int)) {
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	var tried, refused int
+	go func() {
+		defer close(ended)
+		for ctx.Err() == nil {
+			tried++
+			if c, err := connect(url); err == nil {
+				c.close()
+			} else {
+				t.Logf("connection %d: %v", tried, err)
+				refused++
+			}
+			sleep(ctx, 10*time.Millisecond)
+		}
+	}()
+	return func() (int, int) {
+		cancel()
+		<-ended
+		return tried, refused
+	}
 }

@@ -12,8 +12,8 @@
 // projects do what they do (gonostr_test.go, negentropy_test.go, nostrtools_test.go).
 //
 // RHEA_E2E_ROUNDS raises the number of rounds of the fault tests (make e2e),
-// RHEA_E2E_BUILD gives flags to the build of the binaries (make race: -race), and
-// RHEA_E2E_NPM allows what needs a package registry, RHEA_E2E_DOCKER what needs a
-// Docker engine with compose (compose_test.go). Every random choice comes
-// from a seed that is printed.
+// RHEA_E2E_BUILD gives flags to the build of the binaries (make race: -race),
+// RHEA_E2E_NPM allows what needs a package registry, and RHEA_E2E_DOCKER what needs
+// a Docker engine with compose. Every random choice comes from a seed that is
+// printed.
 package e2e

@@ -37,7 +37,7 @@ type service struct {
 	Grace       time.Duration `yaml:"stop_grace_period"`
 	Logging     struct{ Options map[string]string }
 	Healthcheck struct{ Test []string }
-	DependsOn   map[string]any `yaml:"depends_on"`
+	DependsOn   dependencies `yaml:"depends_on"`
 }
 
 // volume is a mount in either of its forms.
@@ -51,6 +51,19 @@ func (v *volume) UnmarshalYAML(n *yaml.Node) error {
 	parts := strings.SplitN(n.Value, ":", 3)
 	v.Source, v.Target = parts[0], parts[1]
 	return nil
+}
+
+// dependencies are the names of services, in either of their forms.
+type dependencies []string
+
+func (d *dependencies) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.SequenceNode {
+		return n.Decode((*[]string)(d))
+	}
+	var conditions map[string]any
+	err := n.Decode(&conditions)
+	*d = slices.Sorted(maps.Keys(conditions))
+	return err
 }
 
 // size is a number of bytes as Docker writes it.
@@ -133,7 +146,7 @@ func TestComposeBounds(t *testing.T) {
 			"mem_limit": s.Memory == 0, "pids_limit": s.Pids == 0, "cpus": s.CPUs == "",
 			"logging with max-size": s.Logging.Options["max-size"] == "", "a health check": len(s.Healthcheck.Test) < 2,
 			"read_only": !s.ReadOnly, "cap_drop: [ALL]": !slices.Contains(s.CapDrop, "ALL"), "restart": s.Restart == "",
-			"no-new-privileges": !slices.Contains(s.SecurityOpt, "no-new-privileges:true"),
+			"no-new-privileges":       !slices.Contains(s.SecurityOpt, "no-new-privileges:true"),
 			"an image with a version": s.Image != "rhea" && !regexp.MustCompile(`:v?\d+\.`).MatchString(s.Image),
 		} {
 			if missing {
@@ -146,7 +159,7 @@ func TestComposeBounds(t *testing.T) {
 				t.Errorf("compose.yaml: %s publishes %s: only the edge is to be reached, and only from this machine unless the operator says so", name, port)
 			}
 		}
-		for other := range s.DependsOn {
+		for _, other := range s.DependsOn {
 			if _, there := services[other]; !there {
 				t.Errorf("compose.yaml: %s depends on %s, which is not there", name, other)
 			}
