@@ -67,7 +67,11 @@ func dial(t testing.TB, url string) *client {
 func connect(url string) (*client, error) { return connectBy(net.Dialer{}, url) }
 
 func connectBy(d net.Dialer, url string) (*client, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	return connectWithin(10*time.Second, d, url)
+}
+
+func connectWithin(limit time.Duration, d net.Dialer, url string) (*client, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	conn, buffered, _, err := ws.Dialer{NetDial: d.DialContext}.Dial(ctx, url)
 	if err != nil {
