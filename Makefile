@@ -32,7 +32,7 @@ lint: ## formatting, vet, tidy modules, generated code up to date
 	@test -z "$$(gofmt -l $(MODULES))" || { echo "not formatted:"; gofmt -l $(MODULES); exit 1; }
 	go vet work
 	@for m in $(MODULES); do (cd $$m && GOWORK=off go mod tidy -diff >/dev/null) || { echo "$$m: go.mod is not tidy: run GOWORK=off go mod tidy there"; exit 1; }; done
-	@$(MAKE) --no-print-directory gen && git diff --exit-code --stat -- proto/relaypb docs/configuration.md docs/deploy/rhea.toml docs/metrics.md
+	@$(MAKE) --no-print-directory gen && git diff --exit-code --stat -- proto/relaypb docs/configuration.md docs/deploy/rhea.toml docs/metrics.md docs/deploy/observe
 
 fuzz: ## every fuzz target for FUZZTIME each
 	@set -e; for m in $(MODULES); do \
