@@ -16,6 +16,11 @@
 //     when idle.
 //   - Foreign bytes. What does not decode is counted, logged (one line a second
 //     at the most) and skipped; it never reaches a stage.
+//   - A way back. A connection on which nothing comes back for 4 s is given up, and
+//     made again to the next server of the URL, for ever. So a NATS server that dies
+//     costs a moment, and one behind a cable that is pulled those seconds.
+//   - No silence about refusals. What NATS does not permit is counted and logged; a
+//     process that it lets not listen, or not announce itself, ends.
 //
 // What bounds memory: an Inbox holds at most its capacity of messages, an Outbox
 // MaxBatch bytes a subject; senders keep what is in flight inside windows that

@@ -101,20 +101,36 @@ func (c *cluster) startStage(name string, st subject.Stage) {
 	m.runs[string(st)] = startProcess(c.t, string(st)+" on "+name, cmd)
 }
 
-// dropIn is the environment of a stage's unit.
-func dropIn(t *testing.T, st subject.Stage) []string {
+// dropIn is the environment that the drop-in gives a stage's unit, relative to the
+// machine's folder.
+func dropIn(t *testing.T, st subject.Stage) (env []string) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(clusterFiles, "cluster.conf"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for line := range strings.Lines(string(text)) {
-		if settings, ok := strings.CutPrefix(line, "Environment="); ok {
-			return strings.Fields(strings.ReplaceAll(settings, "%j", string(st)))
+	unit := strings.NewReplacer("%j", string(st), "/etc/rhea/", "").Replace(string(text))
+	credentials := map[string]string{}
+	for line := range strings.Lines(unit) {
+		line = strings.TrimSpace(line)
+		if both, ok := strings.CutPrefix(line, "LoadCredential="); ok {
+			name, path, _ := strings.Cut(both, ":")
+			credentials["%d/"+name] = path
+		}
+		settings, _ := strings.CutPrefix(line, "Environment=")
+		for _, setting := range strings.Fields(settings) {
+			if key, value, ok := strings.Cut(setting, "="); ok && strings.HasPrefix(key, "RHEA_") {
+				if path := credentials[value]; path != "" {
+					value = path
+				}
+				env = append(env, key+"="+value)
+			}
 		}
 	}
-	t.Fatal("the drop-in sets nothing")
-	return nil
+	if len(credentials) != 2 || len(env) != 3 {
+		t.Fatalf("the drop-in has become another: %v, %v", credentials, env)
+	}
+	return env
 }
 
 // count is how many processes of a stage there are.
