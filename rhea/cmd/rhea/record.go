@@ -27,7 +27,15 @@ recording, because this command could not keep up or lost the bus.
   --max-size SIZE      end when the file has reached this (1GiB); 0 is never
   --max-age DURATION   end after this time (24h); 0 is never
   --redact LIST        take out auth (AUTH events and challenges; the keys of connections become
-                       others), addresses (names of machines, the address clients connect to)` + operatorFlags
+                       others), addresses (names of machines, the address clients connect to)
+
+For long captures a NATS that has JetStream can keep a stream by itself, within the same bounds, of
+which it forgets the oldest:
+
+  --stream NAME        have the stream made, or its bounds changed, and end
+  --from-stream NAME   write what the stream holds to --out
+  --from, --to TIME    of that: by the calendar (2006-01-02T15:04:05Z) or so long ago (90m)
+  --drop-stream NAME   remove the stream and all that it holds` + operatorFlags
 
 type recordFlagSet struct {
 	Flags struct {
@@ -36,6 +44,11 @@ type recordFlagSet struct {
 		MaxSize stage.ByteSize `toml:"max-size"`
 		MaxAge  time.Duration  `toml:"max-age"`
 		Redact  []string       `toml:"redact"`
+		Stream  string         `toml:"stream"`
+		Piece   string         `toml:"from-stream"`
+		Drop    string         `toml:"drop-stream"`
+		From    string         `toml:"from"`
+		To      string         `toml:"to"`
 	} `toml:"-"`
 }
 
@@ -46,11 +59,17 @@ func recordBus(h stage.Host) int {
 	if done {
 		return code
 	}
-	flags := own.Flags
-	if flags.Out == "" {
-		flags.Out = "rhea-" + time.Now().UTC().Format("20060102T150405Z") + ".rec"
+	if own.Flags.Out == "" {
+		own.Flags.Out = "rhea-" + time.Now().UTC().Format("20060102T150405Z") + ".rec"
 	}
-	err := errors.Join(record.CheckSubjects(flags.Subject), record.CheckRedact(flags.Redact))
+	flags := own.Flags
+	err := own.checkStream()
+	if e := record.CheckRedact(flags.Redact); e != nil {
+		err = e
+	}
+	if e := record.CheckSubjects(flags.Subject); e != nil {
+		err = e
+	}
 	switch {
 	case len(o.rest) > 0:
 		err = fmt.Errorf("%q is not a flag, and nothing else is expected; see --help", o.rest[0])
@@ -62,6 +81,9 @@ func recordBus(h stage.Host) int {
 	if err != nil {
 		fail(h, "record", err)
 		return stage.ExitUsage
+	}
+	if flags.Stream+flags.Piece+flags.Drop != "" {
+		return o.stream(own)
 	}
 	var p record.Progress
 	code = o.withBus(func(ctx context.Context, b *bus.Bus) error {

@@ -7,6 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"rhea/proto/bus"
 )
@@ -17,6 +20,11 @@ import (
 // nothing is left of a file that would hold no message.
 func ToFile(ctx context.Context, b *bus.Bus, path string, o Options) (Progress, error) {
 	return create(path, func(f *os.File) (Progress, error) { return Run(ctx, b, f, o) })
+}
+
+// TakeToFile is Take into a new file, as ToFile is Run.
+func TakeToFile(ctx context.Context, nc *nats.Conn, name string, c bus.Config, from, upto time.Time, path string, o Options) (Progress, error) {
+	return create(path, func(f *os.File) (Progress, error) { return Take(ctx, nc, name, c, from, upto, f, o) })
 }
 
 func create(path string, write func(*os.File) (Progress, error)) (Progress, error) {

@@ -95,7 +95,8 @@ func Run(ctx context.Context, b *bus.Bus, to io.Writer, o Options) (Progress, er
 	if err != nil {
 		return Progress{}, err
 	}
-	s := newSession(w, b, q, o, started)
+	s := newSession(w, prefixOf(b.Space), o, started)
+	s.bus, s.queue = b, q
 	if o.Started != nil {
 		o.Started()
 	}

@@ -13,7 +13,7 @@ import (
 // session is the writing half of a recording. It belongs to one goroutine.
 type session struct {
 	w        *tap.Writer
-	bus      *bus.Bus
+	bus      *bus.Bus // whose messages these are; nil, as is queue, when they come from a stream
 	queue    *queue
 	o        Options
 	changes  *changes
@@ -26,12 +26,11 @@ type session struct {
 // losses counts what kept messages out of the recording.
 type losses struct{ dropped, reconnects uint64 }
 
-func newSession(w *tap.Writer, b *bus.Bus, q *queue, o Options, started time.Time) *session {
+func newSession(w *tap.Writer, prefix string, o Options, started time.Time) *session {
 	secret := make([]byte, 32)
 	rand.Read(secret) // never fails
-	prefix := prefixOf(b.Space)
 	return &session{
-		w: w, bus: b, queue: q, o: o, started: started, changes: newChanges(prefix, o.AllMembers),
+		w: w, o: o, started: started, changes: newChanges(prefix, o.AllMembers),
 		redactor: newRedactor(prefix, o.Redact, secret), progress: Progress{Bytes: w.Whole()},
 	}
 }
@@ -143,11 +142,19 @@ func (s *session) note(now time.Time) error {
 
 // end writes the recording's end.
 func (s *session) end(why string, lost error) (Progress, error) {
-	now := time.Now()
-	err := s.note(now)
-	if err == nil {
-		err = s.w.Close(now, why)
+	if err := s.note(time.Now()); err != nil {
+		return s.progress, errors.Join(err, lost)
 	}
-	s.progress.Bytes, s.progress.Took, s.progress.Why = s.w.Whole(), now.Sub(s.started), why
-	return s.progress, errors.Join(err, lost)
+	p, err := s.close(why)
+	return p, errors.Join(err, lost)
+}
+
+func (s *session) close(why string) (Progress, error) {
+	now := time.Now()
+	err := s.w.Close(now, why)
+	if err == nil {
+		s.progress.Why = why
+	}
+	s.progress.Bytes, s.progress.Took = s.w.Whole(), now.Sub(s.started)
+	return s.progress, err
 }
