@@ -42,11 +42,10 @@ func trusts(proxies []netip.Prefix, a netip.Addr) bool {
 
 // door counts connections, in all and by address. Safe for concurrent use.
 type door struct {
+	mu                 sync.Mutex
 	max, maxPerAddress int
-
-	mu     sync.Mutex
-	all    int
-	byFrom map[netip.Addr]int
+	all                int
+	byFrom             map[netip.Addr]int
 }
 
 type doorAnswer uint8
@@ -59,6 +58,13 @@ const (
 
 func newDoor(maxAll, maxPerAddress int) *door {
 	return &door{max: maxAll, maxPerAddress: maxPerAddress, byFrom: make(map[netip.Addr]int)}
+}
+
+// resize changes how many are let in from now on.
+func (d *door) resize(maxAll, maxPerAddress int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.max, d.maxPerAddress = maxAll, maxPerAddress
 }
 
 // enter lets a connection in, or says why not. One that was let in must leave.

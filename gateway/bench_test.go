@@ -32,9 +32,9 @@ func liveCore(b *testing.B, n int) (c *core, nums []uint64, clients []net.Conn) 
 		b.Fatal(err)
 	}
 	cfg, lim := DefaultConfig(), limits.Default()
-	h := &hub{maxMessage: lim.MaxMessageLength, maxOutbound: int(cfg.MaxOutbound), writeTimeout: cfg.WriteTimeout,
-		metrics: newMetrics(stage.NewMetrics("gateway")), log: slog.New(slog.DiscardHandler),
+	h := &hub{metrics: newMetrics(stage.NewMetrics("gateway")), log: slog.New(slog.DiscardHandler),
 		windows: newWindows(maxWindow), words: make(chan word, maxWords), done: make(chan struct{})}
+	h.limits.Store(limitsOfSockets(&cfg, &lim))
 	c = newCore(space, 1, rules{config: &cfg, limits: &lim, policy: &policy.Policy{Auth: policy.AuthNeeded}}, nowhere{}, h, time.Now())
 	c.HandleRoster(testView{
 		owners:  map[subject.Stage]subject.Instance{subject.Reqworker: 2, subject.Monitor: 3},

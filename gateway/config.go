@@ -16,20 +16,20 @@ type Config struct {
 	Listen    string `toml:"listen" help:"address for clients, host:port"`
 	ReusePort bool   `toml:"reuse_port" help:"share the address with other gateways that say so too; the system spreads new connections"`
 
-	MaxConnections   int            `toml:"max_connections" help:"connections in all; more are refused with HTTP 503"`
-	MaxPerAddress    int            `toml:"max_per_address" help:"connections from one IPv4 address or IPv6 /64; more are refused with HTTP 429"`
-	TrustedProxies   []string       `toml:"trusted_proxies" help:"networks (CIDR) whose X-Forwarded-For names the client"`
-	MaxNegotiations  int            `toml:"max_negotiations" help:"open negentropy sessions of one connection"`
-	MaxSubscribeSize stage.ByteSize `toml:"max_subscribe_size" help:"bytes of filters in all subscriptions and COUNTs of one connection"`
-	MaxOutbound      stage.ByteSize `toml:"max_outbound" help:"bytes that wait for one client; one that lets more gather is disconnected"`
+	MaxConnections   int            `toml:"max_connections" help:"connections in all; more are refused with HTTP 503" live:"true"`
+	MaxPerAddress    int            `toml:"max_per_address" help:"connections from one IPv4 address or IPv6 /64; more are refused with HTTP 429" live:"true"`
+	TrustedProxies   []string       `toml:"trusted_proxies" help:"networks (CIDR) whose X-Forwarded-For names the client" live:"true"`
+	MaxNegotiations  int            `toml:"max_negotiations" help:"open negentropy sessions of one connection" live:"true"`
+	MaxSubscribeSize stage.ByteSize `toml:"max_subscribe_size" help:"bytes of filters in all subscriptions and COUNTs of one connection" live:"true"`
+	MaxOutbound      stage.ByteSize `toml:"max_outbound" help:"bytes that wait for one client; one that lets more gather is disconnected" live:"true"`
 
-	PingInterval time.Duration `toml:"ping_interval" help:"a client that was silent for so long is sent a ping"`
-	PingTimeout  time.Duration `toml:"ping_timeout" help:"how long it may take to say anything after that"`
-	WriteTimeout time.Duration `toml:"write_timeout" help:"how long a client may take nothing of what waits for it"`
-	EventTimeout time.Duration `toml:"event_timeout" help:"how long an EVENT or AUTH may stay unanswered before it is refused with error:"`
-	QueryTimeout time.Duration `toml:"query_timeout" help:"how long a REQ, COUNT or NEG may make no progress before it is closed with error:"`
-	DrainTimeout time.Duration `toml:"drain_timeout" help:"how long a stop waits for what is unanswered"`
-	LeaveOver    time.Duration `toml:"leave_over" help:"over how long a gateway that stops while others stay sends its clients away, one after the other"`
+	PingInterval time.Duration `toml:"ping_interval" help:"a client that was silent for so long is sent a ping" live:"true"`
+	PingTimeout  time.Duration `toml:"ping_timeout" help:"how long it may take to say anything after that" live:"true"`
+	WriteTimeout time.Duration `toml:"write_timeout" help:"how long a client may take nothing of what waits for it" live:"true"`
+	EventTimeout time.Duration `toml:"event_timeout" help:"how long an EVENT or AUTH may stay unanswered before it is refused with error:" live:"true"`
+	QueryTimeout time.Duration `toml:"query_timeout" help:"how long a REQ, COUNT or NEG may make no progress before it is closed with error:" live:"true"`
+	DrainTimeout time.Duration `toml:"drain_timeout" help:"how long a stop waits for what is unanswered" live:"true"`
+	LeaveOver    time.Duration `toml:"leave_over" help:"over how long a gateway that stops while others stay sends its clients away, one after the other" live:"true"`
 
 	// Relay is section [relay], which the gateway only shows.
 	Relay Relay `toml:"-"`
@@ -39,15 +39,15 @@ type Config struct {
 
 // Relay is section [relay]: what the relay says of itself (NIP-11).
 type Relay struct {
-	Name           string `toml:"name" help:"name of the relay, under 30 characters"`
-	Description    string `toml:"description" help:"what the relay is for, plain text"`
-	Pubkey         string `toml:"pubkey" help:"public key of the operator, 64 hex digits"`
-	Contact        string `toml:"contact" help:"how to reach the operator, a URI such as mailto:ops@example.org"`
-	Icon           string `toml:"icon" help:"URL of a small square picture"`
-	Banner         string `toml:"banner" help:"URL of a wide picture"`
-	Self           string `toml:"self" help:"public key of the relay itself, 64 hex digits"`
-	TermsOfService string `toml:"terms_of_service" help:"URL of the terms of service"`
-	Software       string `toml:"software" help:"URL of the software's home"`
+	Name           string `toml:"name" help:"name of the relay, under 30 characters" live:"true"`
+	Description    string `toml:"description" help:"what the relay is for, plain text" live:"true"`
+	Pubkey         string `toml:"pubkey" help:"public key of the operator, 64 hex digits" live:"true"`
+	Contact        string `toml:"contact" help:"how to reach the operator, a URI such as mailto:ops@example.org" live:"true"`
+	Icon           string `toml:"icon" help:"URL of a small square picture" live:"true"`
+	Banner         string `toml:"banner" help:"URL of a wide picture" live:"true"`
+	Self           string `toml:"self" help:"public key of the relay itself, 64 hex digits" live:"true"`
+	TermsOfService string `toml:"terms_of_service" help:"URL of the terms of service" live:"true"`
+	Software       string `toml:"software" help:"URL of the software's home" live:"true"`
 }
 
 // DefaultConfig is a relay for clients on this machine. Its numbers fit in a

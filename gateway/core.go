@@ -190,7 +190,7 @@ func (c *core) message(cn *conn, m frame.Client, err error) (num uint64) {
 		return c.authenticate(cn, m.Body)
 	case c.stranger(cn) && asks(m.Verb):
 		c.metrics.refusedStrangers.Inc()
-		c.turnAway(cn, m, nostr.AuthRequired.Text("this relay serves nobody who has not authenticated"))
+		c.turnAway(cn, m, nostr.AuthRequired.Text(strangersUnwanted))
 	case m.Verb == frame.Event:
 		return c.ask(cn, m.Body)
 	case m.Verb == frame.Req:

@@ -84,10 +84,10 @@ func newBench(t *testing.T) *bench {
 		conns: make(map[string]*conn), stalled: make(map[string]bool)}
 	b.config.PingInterval = time.Hour
 	h := &hub{
-		maxMessage: b.limits.MaxMessageLength, maxOutbound: int(b.config.MaxOutbound),
 		metrics: newMetrics(stage.NewMetrics("gateway")), log: slog.New(slog.DiscardHandler),
 		windows: newWindows(maxWindow),
 	}
+	h.limits.Store(limitsOfSockets(&b.config, &b.limits))
 	b.core = newCore(space, 0x6a, rules{config: &b.config, limits: &b.limits, policy: &b.policy}, b, h, b.now)
 	return b
 }
@@ -150,6 +150,10 @@ func (b *bench) command(d *datadriven.TestData) {
 	case "policy":
 		d.MaybeScanArgs(b.t, "auth", (*string)(&b.policy.Auth))
 		b.policy.Mute, b.policy.CloseByID = d.HasArg("mute"), d.HasArg("close-by-id")
+	case "reload": // as when the file has changed
+		limits, rules := b.limits, b.policy
+		limits.MaxSubscriptions, rules.Auth = 3, policy.Auth(name)
+		b.core.SetRules(&b.config, &limits, &rules)
 	case "block":
 		b.blocked(cn, true)
 	case "unblock":

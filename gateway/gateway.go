@@ -27,10 +27,8 @@ type gateway struct {
 	metrics *metrics
 	hub     *hub
 	door    *door
-	proxies []netip.Prefix
+	front   atomic.Pointer[front]
 
-	information   []byte
-	landing       []byte
 	landingPolicy string
 
 	serving atomic.Bool   // connections are accepted
@@ -84,22 +82,16 @@ func Run(ctx context.Context, cfg Config, env stage.Env) error {
 func newGateway(cfg Config, env stage.Env) (*gateway, error) {
 	g := &gateway{config: cfg, bus: env.Bus, log: env.Log, metrics: newMetrics(env.Metrics), door: newDoor(cfg.MaxConnections, cfg.MaxPerAddress),
 		landingPolicy: landingPolicy()}
-	var err error
-	if g.proxies, err = cfg.proxies(); err != nil {
+	f, err := newFront(&cfg, &env)
+	if err != nil {
 		return nil, err
 	}
-	info := newInformation(&cfg, &env)
-	if g.information, err = info.json(); err != nil {
-		return nil, fmt.Errorf("gateway: relay information: %w", err)
-	}
-	if g.landing, err = renderLanding(info, env.Policy.URLs); err != nil {
-		return nil, err
-	}
+	g.front.Store(f)
 	g.hub = &hub{
-		maxMessage: env.Limits.MaxMessageLength, maxOutbound: int(cfg.MaxOutbound), writeTimeout: cfg.WriteTimeout,
 		windows: newWindows(maxWindow), words: make(chan word, maxWords), done: make(chan struct{}),
 		metrics: g.metrics, log: env.Log,
 	}
+	g.hub.limits.Store(limitsOfSockets(&cfg, &env.Limits))
 	return g, nil
 }
 
@@ -124,8 +116,9 @@ func (g *gateway) run(ctx context.Context, asked func() bool, r *bus.Roster, lis
 	l := &loop{
 		core: newCore(g.bus.Space, g.bus.Instance, g.rules(&env), outbox, g.hub, time.Now()),
 		hub:  g.hub, inbox: inbox, outbox: outbox, roster: r, changes: r.Changes(),
-		bus: g.bus, reconnects: g.bus.Reconnects(), pulse: g.pulse,
+		bus: g.bus, reconnects: g.bus.Reconnects(), pulse: g.pulse, reload: env.Reload,
 	}
+	l.apply = func(s stage.Settings) { g.reload(l.core, env, s) }
 	defer g.pulse.End()
 	server := &http.Server{
 		Handler: g, ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, WriteTimeout: 2 * headerTimeout,

@@ -38,14 +38,15 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case acceptsInformation(r.Header.Values("Accept")):
 		w.Header().Set("Content-Type", informationType)
 		w.Header().Add("Vary", "Accept")
-		_, _ = w.Write(g.information) // the client is gone if this fails
+		_, _ = w.Write(g.front.Load().information) // the client is gone if this fails
 	default:
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Set("Content-Security-Policy", g.landingPolicy)
 		w.Header().Set("Referrer-Policy", "no-referrer")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Add("Vary", "Accept")
-		page := atAddress(g.landing, r, g.proxies)
+		f := g.front.Load()
+		page := atAddress(f.landing, r, f.proxies)
 		w.Header().Set("Content-Length", strconv.Itoa(len(page)))
 		_, _ = w.Write(page)
 	}
@@ -115,7 +116,7 @@ func (g *gateway) upgrade(w http.ResponseWriter, r *http.Request) {
 		g.metrics.refusedUpgrades.Inc()
 		return
 	}
-	from := clientAddress(r, g.proxies)
+	from := clientAddress(r, g.front.Load().proxies)
 	switch g.door.enter(from) {
 	case doorFull:
 		g.metrics.refusedFull.Inc()

@@ -10,11 +10,9 @@ import (
 // hub is what all sockets of a gateway share. Its methods are safe for concurrent
 // use.
 type hub struct {
-	maxMessage   int
-	maxOutbound  int
-	writeTimeout time.Duration
-	metrics      *metrics
-	log          *slog.Logger
+	limits  atomic.Pointer[socketLimits]
+	metrics *metrics
+	log     *slog.Logger
 
 	tick    atomic.Int64 // nanoseconds since the core's origin, as of its last tick
 	buffers buffers
@@ -25,6 +23,12 @@ type hub struct {
 	mu      sync.Mutex
 	ended   bool
 	running sync.WaitGroup // readers and writers
+}
+
+// socketLimits are what readers and writers go by. They may change at any time.
+type socketLimits struct {
+	maxMessage, maxOutbound int // bytes
+	writeTimeout            time.Duration
 }
 
 // send tells the core, unless that has ended.

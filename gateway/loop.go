@@ -24,6 +24,8 @@ type loop struct {
 	bus        *bus.Bus
 	reconnects uint64 // of bus, as of the last tick
 	pulse      *stage.Pulse
+	reload     <-chan stage.Settings
+	apply      func(stage.Settings)
 }
 
 // serve runs until ctx ends, or the HTTP server does.
@@ -42,6 +44,8 @@ func (l *loop) serve(ctx context.Context, served <-chan error) error {
 			l.take(msg)
 		case <-l.changes:
 			l.core.HandleRoster(l.roster.View())
+		case s := <-l.reload:
+			l.apply(s)
 		case now := <-tick.C:
 			l.tick(now)
 		}

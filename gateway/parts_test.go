@@ -265,11 +265,12 @@ func TestAppendHeader(t *testing.T) {
 }
 
 func newTestHub(maxMessage int) *hub {
-	return &hub{
-		maxMessage: maxMessage, maxOutbound: minOutbound, writeTimeout: time.Second,
+	h := &hub{
 		metrics: newMetrics(stage.NewMetrics("gateway")), log: slog.New(slog.DiscardHandler),
 		windows: newWindows(maxWindow), words: make(chan word, 1), done: make(chan struct{}),
 	}
+	h.limits.Store(&socketLimits{maxMessage: maxMessage, maxOutbound: minOutbound, writeTimeout: time.Second})
+	return h
 }
 
 // scriptConn is a connection on which data comes and nothing is heard.

@@ -158,8 +158,8 @@ func (r *reader) check(h header) error {
 		return protocolError("a message inside of another")
 	case h.op == ws.OpBinary:
 		return &ending{ws.StatusUnsupportedData, "messages are text, not binary", true}
-	case h.length > r.s.hub.maxMessage-len(r.message):
-		return &ending{ws.StatusMessageTooBig, fmt.Sprintf("a message has more than %d bytes", r.s.hub.maxMessage), true}
+	case h.length > r.s.hub.limits.Load().maxMessage-len(r.message):
+		return &ending{ws.StatusMessageTooBig, fmt.Sprintf("a message has more than %d bytes", r.s.hub.limits.Load().maxMessage), true}
 	}
 	return nil
 }

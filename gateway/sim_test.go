@@ -121,7 +121,8 @@ func newSim(t *testing.T, seed uint64) *sim {
 	cfg, lim := DefaultConfig(), limits.Default()
 	cfg.PingInterval = time.Hour
 	h := newTestHub(lim.MaxMessageLength)
-	h.log, h.metrics, h.maxOutbound = slog.New(slog.DiscardHandler), newMetrics(stage.NewMetrics("gateway")), int(cfg.MaxOutbound)
+	h.log, h.metrics = slog.New(slog.DiscardHandler), newMetrics(stage.NewMetrics("gateway"))
+	h.limits.Store(limitsOfSockets(&cfg, &lim))
 	s.core = newCore(space, 0x6a, rules{config: &cfg, limits: &lim, policy: &pol}, s, h, s.now)
 	s.newWorker()
 	s.newMonitor()

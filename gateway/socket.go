@@ -92,7 +92,7 @@ func (s *socket) room(n int) bool {
 	if s.state != open {
 		return false
 	}
-	if s.flight+len(s.buf)+n > s.hub.maxOutbound {
+	if s.flight+len(s.buf)+n > s.hub.limits.Load().maxOutbound {
 		s.hub.metrics.slow.Inc()
 		s.kill("too many bytes wait for it")
 		return false

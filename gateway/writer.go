@@ -73,7 +73,7 @@ func (s *socket) write() {
 // taken nothing meanwhile.
 func (s *socket) put(b []byte) error {
 	for len(b) > 0 {
-		if err := s.nc.SetWriteDeadline(time.Now().Add(s.hub.writeTimeout)); err != nil {
+		if err := s.nc.SetWriteDeadline(time.Now().Add(s.hub.limits.Load().writeTimeout)); err != nil {
 			return err
 		}
 		n, err := s.nc.Write(b[:min(len(b), writeChunk)])

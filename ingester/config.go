@@ -9,7 +9,7 @@ import (
 type Config struct {
 	SeenEvents int `toml:"seen_events" help:"verified events that are remembered, so that copies cost no signature check (about 80 bytes each)"`
 	AuthorKeys int `toml:"author_keys" help:"authors whose decompressed public key is remembered (about 90 bytes each)"`
-	Verifiers  int `toml:"verifiers" help:"signatures that are verified at the same time; 0: one for each processor"`
+	Verifiers  int `toml:"verifiers" help:"signatures that are verified at the same time; 0: one for each processor" live:"true"`
 }
 
 // DefaultConfig suits a relay of any size.

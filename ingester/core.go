@@ -39,10 +39,14 @@ type item struct {
 }
 
 func newCore(l limits.Limits, p policy.Policy, seenEvents int, m *metrics) *core {
-	return &core{
-		limits: l, policy: p, names: p.Names(), metrics: m,
-		seen: newSeen(seenEvents), wanted: make(map[fingerprint]*check),
-	}
+	c := &core{metrics: m, seen: newSeen(seenEvents), wanted: make(map[fingerprint]*check)}
+	c.setRules(l, p)
+	return c
+}
+
+// setRules changes what events are judged by, between batches.
+func (c *core) setRules(l limits.Limits, p policy.Policy) {
+	c.limits, c.policy, c.names = l, p, p.Names()
 }
 
 // finish returns what became of the batch and begins the next. All checks must

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"rhea/proto/bus"
+	"rhea/proto/limits"
+	"rhea/proto/policy"
 	"rhea/proto/relaypb"
 	"rhea/proto/schnorr"
 	"rhea/proto/stage"
@@ -114,6 +116,9 @@ func (in *ingester) serve(stop <-chan struct{}, changes <-chan struct{}, done fu
 			in.reconcile()
 		case <-in.retry:
 			in.reconcile()
+		case s := <-in.env.Reload:
+			in.core.setRules(stage.Section[limits.Limits](s), stage.Section[policy.Policy](s))
+			in.workers = stage.Section[Config](s).verifiers()
 		case msg := <-in.inbox.C():
 			in.handle(msg)
 		}

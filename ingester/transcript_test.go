@@ -49,6 +49,9 @@ func TestTranscripts(t *testing.T) {
 			switch d.Cmd {
 			case "core":
 				return tr.newCore(t, d)
+			case "rules":
+				tr.core.setRules(tr.rules(t, d))
+				return ""
 			case "event":
 				return tr.event(t, d)
 			case "batch":
@@ -61,15 +64,23 @@ func TestTranscripts(t *testing.T) {
 }
 
 func (tr *transcript) newCore(t *testing.T, d *datadriven.TestData) string {
-	l, p, events := limits.Default(), policy.Default(), 100
+	events := 100
+	d.MaybeScanArgs(t, "seen", &events)
+	d.MaybeScanArgs(t, "now", &tr.now)
+	l, p := tr.rules(t, d)
+	tr.core = newCore(l, p, events, newMetrics(stage.NewMetrics("ingester")))
+	return ""
+}
+
+// rules are the defaults with what the arguments change.
+func (tr *transcript) rules(t *testing.T, d *datadriven.TestData) (limits.Limits, policy.Policy) {
+	l, p := limits.Default(), policy.Default()
 	var kindPoW string
 	d.MaybeScanArgs(t, "size", &l.MaxMessageLength)
 	d.MaybeScanArgs(t, "tags", &l.MaxEventTags)
 	d.MaybeScanArgs(t, "content", &l.MaxContentLength)
 	d.MaybeScanArgs(t, "past", &l.CreatedAtLowerLimit)
 	d.MaybeScanArgs(t, "future", &l.CreatedAtUpperLimit)
-	d.MaybeScanArgs(t, "seen", &events)
-	d.MaybeScanArgs(t, "now", &tr.now)
 	d.MaybeScanArgs(t, "pow", &p.MinPoW)
 	d.MaybeScanArgs(t, "kindpow", &kindPoW)
 	if err := p.KindPoW.UnmarshalText([]byte(kindPoW)); err != nil {
@@ -86,8 +97,7 @@ func (tr *transcript) newCore(t *testing.T, d *datadriven.TestData) string {
 	if err := p.Validate(); err != nil {
 		d.Fatalf(t, "%v", err)
 	}
-	tr.core = newCore(l, p, events, newMetrics(stage.NewMetrics("ingester")))
-	return ""
+	return l, p
 }
 
 func (tr *transcript) event(t *testing.T, d *datadriven.TestData) string {

@@ -8,10 +8,10 @@ import (
 
 // Config is section [monitor].
 type Config struct {
-	WindowBytes    stage.ByteSize `toml:"window_bytes" help:"recent log kept in memory, from which new subscriptions are brought up to date"`
-	WindowEntries  int            `toml:"window_entries" help:"events in that window at the most"`
-	MaxWatches     int            `toml:"max_watches" help:"live subscriptions of this process at the most; more are refused until others end"`
-	MaxFilterBytes stage.ByteSize `toml:"max_filter_bytes" help:"memory of all different live filters and of the keys of their readers, about; when it is used up new subscriptions are refused"`
+	WindowBytes    stage.ByteSize `toml:"window_bytes" help:"recent log kept in memory, from which new subscriptions are brought up to date" live:"true"`
+	WindowEntries  int            `toml:"window_entries" help:"events in that window at the most" live:"true"`
+	MaxWatches     int            `toml:"max_watches" help:"live subscriptions of this process at the most; more are refused until others end" live:"true"`
+	MaxFilterBytes stage.ByteSize `toml:"max_filter_bytes" help:"memory of all different live filters and of the keys of their readers, about; when it is used up new subscriptions are refused" live:"true"`
 }
 
 // DefaultConfig suits a relay with some ten thousands of subscriptions.

@@ -62,13 +62,30 @@ type delivery struct {
 }
 
 func newCore(self subject.Instance, cfg Config, limits nostr.FilterLimits, pol policy.Policy, shardOf func(subject.ConnID) subject.Shard, m *metrics) *core {
-	return &core{
-		self: self, cfg: cfg, shardOf: shardOf, limits: limits, private: pol.PrivateKinds, metrics: m,
-		window: window{maxBytes: int(cfg.WindowBytes), maxCount: cfg.WindowEntries},
-		index:  newIndex(), filters: make(map[filterSum]*liveFilter),
+	c := &core{
+		self: self, shardOf: shardOf, metrics: m,
+		index: newIndex(), filters: make(map[filterSum]*liveFilter),
 		gateways: make(map[subject.Instance]*gateway),
 		shards:   shards{held: make(map[subject.Shard]bool), lost: make(map[subject.Shard]time.Time)},
 	}
+	c.set(cfg, limits, pol)
+	return c
+}
+
+// set changes the settings. Watches that are registered stay; what they are sent
+// from now on, out of the window too, goes by the new private kinds.
+func (c *core) set(cfg Config, limits nostr.FilterLimits, pol policy.Policy) {
+	c.cfg, c.limits, c.private = cfg, limits, pol.PrivateKinds
+	c.window.resize(int(cfg.WindowBytes), cfg.WindowEntries)
+	c.window.judge(c.partiesOf)
+}
+
+// partiesOf returns who alone may see an event of a private kind, nil for others.
+func (c *core) partiesOf(h nostr.Header) nostr.Parties {
+	if _, private := slices.BinarySearch(c.private, h.Kind()); private {
+		return h.Parties()
+	}
+	return nil
 }
 
 // position is the last Seq of the log that has been matched.
@@ -156,14 +173,10 @@ func (c *core) commits(e *relaypb.Entries) []commit {
 			continue
 		}
 		last = entry.Seq + 1
-		made := commit{
-			seq: subject.Seq(entry.Seq), header: h, json: entry.Json,
+		list = append(list, commit{
+			seq: subject.Seq(entry.Seq), header: h, json: entry.Json, parties: c.partiesOf(h),
 			asker: subject.Instance(entry.Asker), num: entry.Num,
-		}
-		if _, private := slices.BinarySearch(c.private, h.Kind()); private {
-			made.parties = h.Parties()
-		}
-		list = append(list, made)
+		})
 	}
 	return list
 }

@@ -153,6 +153,14 @@ func (tr *transcript) run(t *testing.T, d *datadriven.TestData) string {
 		tr.core.reshard(tr.now, nil, []subject.Shard{subject.Shard(number("shard"))})
 	case "gain":
 		tr.core.reshard(tr.now, []subject.Shard{subject.Shard(number("shard"))}, nil)
+	case "set":
+		cfg := tr.core.cfg
+		cfg.MaxWatches, cfg.WindowEntries = int(number("max-watches")), int(number("window-entries"))
+		var private policy.Kinds
+		if err := private.UnmarshalText([]byte(strings.ReplaceAll(text("private"), "+", ","))); err != nil {
+			t.Fatal(err)
+		}
+		tr.core.set(cfg, nostr.FilterLimits{MaxFilters: int(number("max-filters"))}, policy.Policy{PrivateKinds: private})
 	case "state":
 		return tr.state()
 	default:

@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"rhea/proto/bus"
+	"rhea/proto/limits"
 	"rhea/proto/nostr"
+	"rhea/proto/policy"
 	"rhea/proto/relaypb"
 	"rhea/proto/stage"
 	"rhea/proto/subject"
@@ -56,8 +58,7 @@ type monitor struct {
 func newMonitor(cfg Config, env stage.Env) *monitor {
 	b := env.Bus
 	m := &monitor{env: env, metrics: newMetrics(env.Metrics)}
-	limits := nostr.FilterLimits{MaxFilters: env.Limits.MaxFilters, MaxValues: env.Limits.MaxFilterValues}
-	m.core = newCore(b.Instance, cfg, limits, env.Policy, b.Space.ShardOf, m.metrics)
+	m.core = newCore(b.Instance, cfg, filterLimits(env.Limits), env.Policy, b.Space.ShardOf, m.metrics)
 	m.core.today = env.Clock
 	m.roster = bus.NewRoster(b, subject.Monitor, env.Version, func(r *relaypb.Member) {
 		r.Seq = uint64(m.metrics.position.Value())
@@ -82,6 +83,10 @@ func newMonitor(cfg Config, env stage.Env) *monitor {
 	m.follower.MeasureHops(env.Metrics.Hop("log"))
 	b.MeasureReplies(env.Metrics.Hop("reply"))
 	return m
+}
+
+func filterLimits(l limits.Limits) nostr.FilterLimits {
+	return nostr.FilterLimits{MaxFilters: l.MaxFilters, MaxValues: l.MaxFilterValues}
 }
 
 // run drains in this order: announce the leave, go on serving until the
@@ -145,6 +150,8 @@ func (m *monitor) serve(stop <-chan struct{}, changes <-chan struct{}, failed <-
 			m.measureLag(now)
 			m.core.tick(now, m.roster.View().Alive)
 			m.report()
+		case s := <-m.env.Reload:
+			m.core.set(stage.Section[Config](s), filterLimits(stage.Section[limits.Limits](s)), stage.Section[policy.Policy](s))
 		case msg := <-m.inbox.C():
 			m.take(msg)
 		case e := <-m.follower.C():

@@ -50,6 +50,11 @@ func (w *window) push(c commit) {
 	w.commits = append(w.commits, c)
 	w.bytes += c.size()
 	w.next = c.seq + 1
+	w.shrink()
+}
+
+// shrink drops the oldest commits that no longer fit.
+func (w *window) shrink() {
 	for w.bytes > w.maxBytes || w.len() > w.maxCount {
 		oldest := &w.commits[w.head]
 		w.bytes -= oldest.size()
@@ -62,6 +67,24 @@ func (w *window) push(c commit) {
 		clear(w.commits[n:])
 		w.commits, w.head = w.commits[:n], 0
 	}
+}
+
+// resize changes the bounds.
+func (w *window) resize(maxBytes, maxCount int) {
+	w.maxBytes, w.maxCount = maxBytes, maxCount
+	w.shrink()
+}
+
+// judge finds out anew who may see each commit.
+func (w *window) judge(parties func(nostr.Header) nostr.Parties) {
+	for i := w.head; i < len(w.commits); i++ {
+		if c := &w.commits[i]; !c.gone() {
+			w.bytes -= c.size()
+			c.parties = parties(c.header)
+			w.bytes += c.size()
+		}
+	}
+	w.shrink()
 }
 
 // forget empties a commit whose event has left the store, if the window has it.

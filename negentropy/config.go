@@ -10,17 +10,17 @@ import (
 
 // Config is section [negentropy].
 type Config struct {
-	MaxTreeRecords     int            `toml:"max_tree_records" help:"events in the tree that each process keeps of all public ones, 45 bytes each; a relay with more events, or 0, has none, and reads those of each session from the store"`
-	MaxRecords         int            `toml:"max_records" help:"events of a session that is served by a scan; larger ones are refused with blocked:"`
-	MaxSessions        int            `toml:"max_sessions" help:"open sessions of this process; more are refused"`
-	MaxSessionsPerConn int            `toml:"max_sessions_per_conn" help:"the same, of one connection"`
-	MaxSessionBytes    stage.ByteSize `toml:"max_session_bytes" help:"memory of the events of all sessions of this process, about; when it is used up more are refused"`
-	MaxOpening         int            `toml:"max_opening" help:"sessions whose events are being read, or wait for that; more are refused"`
+	MaxTreeRecords     int            `toml:"max_tree_records" help:"events in the tree that each process keeps of all public ones, 45 bytes each; a relay with more events, or 0, has none, and reads those of each session from the store" live:"true"`
+	MaxRecords         int            `toml:"max_records" help:"events of a session that is served by a scan; larger ones are refused with blocked:" live:"true"`
+	MaxSessions        int            `toml:"max_sessions" help:"open sessions of this process; more are refused" live:"true"`
+	MaxSessionsPerConn int            `toml:"max_sessions_per_conn" help:"the same, of one connection" live:"true"`
+	MaxSessionBytes    stage.ByteSize `toml:"max_session_bytes" help:"memory of the events of all sessions of this process, about; when it is used up more are refused" live:"true"`
+	MaxOpening         int            `toml:"max_opening" help:"sessions whose events are being read, or wait for that; more are refused" live:"true"`
 	Concurrency        int            `toml:"concurrency" help:"scans for sessions that are read from the store at the same time"`
-	FrameBytes         int            `toml:"frame_bytes" help:"longest negentropy message that is sent, in bytes; in hex it is twice as long"`
-	MaxMessages        int            `toml:"max_messages" help:"messages of a client in one session"`
-	IdleTimeout        time.Duration  `toml:"idle_timeout" help:"a session without a message for so long is closed"`
-	MaxAge             time.Duration  `toml:"max_age" help:"a session that is as old is closed"`
+	FrameBytes         int            `toml:"frame_bytes" help:"longest negentropy message that is sent, in bytes; in hex it is twice as long" live:"true"`
+	MaxMessages        int            `toml:"max_messages" help:"messages of a client in one session" live:"true"`
+	IdleTimeout        time.Duration  `toml:"idle_timeout" help:"a session without a message for so long is closed" live:"true"`
+	MaxAge             time.Duration  `toml:"max_age" help:"a session that is as old is closed" live:"true"`
 }
 
 // DefaultConfig suits a relay of up to some ten million events.

@@ -2,6 +2,7 @@ package negentropy
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"rhea/proto/bus"
@@ -55,6 +56,7 @@ type question struct {
 	session *session
 	set     negentropy.Set
 	message []byte
+	most    int // bytes of the answer
 }
 
 func newCore(cfg Config, limits nostr.FilterLimits, p *policy.Policy, shardOf func(subject.ConnID) subject.Shard, repliers int, m *metrics) *core {
@@ -72,6 +74,26 @@ func (c *core) date() int64 {
 		return c.today().Unix()
 	}
 	return c.now.Unix()
+}
+
+// set changes the settings. Sessions that are open go on, unless the private kinds
+// have changed: then all of them end, as their sets were made for others. It reports
+// whether the mirror is to be loaded anew.
+func (c *core) set(now time.Time, cfg Config, limits nostr.FilterLimits, p *policy.Policy) (reload bool) {
+	c.now = now
+	private := !slices.Equal(p.PrivateKinds, c.policy.PrivateKinds)
+	reload = private || cfg.MaxTreeRecords != c.cfg.MaxTreeRecords
+	c.cfg, c.limits, c.policy = cfg, limits, p
+	if private {
+		for _, s := range c.sessions {
+			c.fail(s, nostr.Closed.Text("the relay's rules have changed; start over"), 0)
+		}
+	}
+	if reload {
+		c.mirror.access, c.mirror.max = p.Access(nil), cfg.MaxTreeRecords
+		c.mirror.void(loading)
+	}
+	return reload
 }
 
 // handle takes a message of the inbox.
@@ -100,7 +122,7 @@ func (c *core) flush() outputs {
 		c.collected.reads = append(c.collected.reads, s)
 	}
 	for s := c.replying.next(); s != nil; s = c.replying.next() {
-		c.collected.replies = append(c.collected.replies, &question{s, s.set, s.message})
+		c.collected.replies = append(c.collected.replies, &question{s, s.set, s.message, c.cfg.FrameBytes})
 	}
 	out := c.collected
 	c.collected = outputs{}

@@ -42,7 +42,8 @@
 // Private kinds (policy.Policy) are not in it. What a request to vanish (NIP-62) has
 // hidden is in it until the store has removed it; sessions that begin in these
 // moments are scanned. It is scanned again only when the log turns out to be of
-// another store. A scan sees some of what the log tells again; to add and remove
+// another store, and when the private kinds change: then all sessions end, and the
+// scan waits until the writer goes by the same kinds. A scan sees some of what the log tells again; to add and remove
 // twice is harmless.
 //
 // # Bounds

@@ -21,13 +21,14 @@ const (
 // the Seq that the scan was of, and begins again when the store turns out to be
 // another.
 type loader struct {
-	bus    *bus.Bus
-	roster *bus.Roster
-	reader *reader
-	log    *slog.Logger
-	max    int // events
-	out    chan news
-	hops   bus.Observer
+	bus     *bus.Bus
+	roster  *bus.Roster
+	reader  *reader
+	log     *slog.Logger
+	max     int // events
+	out     chan news
+	hops    bus.Observer
+	private uint64 // fingerprint of the kinds that are no stranger's to see
 }
 
 var errTooMany = errors.New("there are more events than max_tree_records")
@@ -38,9 +39,10 @@ func (l *loader) run(ctx context.Context) error {
 		l.send(ctx, news{tooMany: true})
 		return nil
 	}
+	differs := false // and has been said
 	for ctx.Err() == nil {
 		store := l.store()
-		s := &scan{filters: []byte(`{}`), limit: nostr.NoLimit, expires: true, set: newTree()}
+		s := &scan{filters: []byte(`{}`), limit: nostr.NoLimit, expires: true, private: l.private, set: newTree()}
 		began := time.Now()
 		err := errors.New("there is no writer")
 		if store != 0 {
@@ -52,6 +54,10 @@ func (l *loader) run(ctx context.Context) error {
 			l.send(ctx, news{tooMany: true})
 			return nil
 		case err != nil:
+			if errors.Is(err, errOtherKinds) && !differs {
+				differs = true
+				l.log.Warn("the events are not scanned while the writer goes by other private_kinds")
+			}
 			l.log.Debug("the events cannot be scanned yet, will try again", "err", err)
 			select {
 			case <-ctx.Done():

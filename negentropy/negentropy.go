@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"rhea/proto/bus"
+	"rhea/proto/limits"
 	"rhea/proto/negentropy"
 	"rhea/proto/nostr"
+	"rhea/proto/policy"
 	"rhea/proto/relaypb"
 	"rhea/proto/stage"
 	"rhea/proto/subject"
@@ -41,7 +43,6 @@ func Run(ctx context.Context, cfg Config, env stage.Env) error {
 // shell is what stands around the core. All fields belong to the loop, but for the
 // channels.
 type shell struct {
-	cfg     Config
 	env     stage.Env
 	roster  *bus.Roster
 	inbox   *bus.Inbox[*relaypb.NegInbox]
@@ -52,9 +53,11 @@ type shell struct {
 	reader  *reader
 	metrics *metrics
 	pulse   *stage.Pulse
-	lag     bus.Lag     // of the tree
-	state   mirrorState // as logged last
-	giveUp  func()      // ends the loader
+	lag     bus.Lag      // of the tree
+	hops    bus.Observer // of the log
+	state   mirrorState  // as logged last
+	load    func()       // starts the loader
+	giveUp  func()       // ends it
 
 	// The core bounds what is under way, so none of these is ever full.
 	reads   chan *session
@@ -77,12 +80,11 @@ type reply struct {
 func newShell(cfg Config, env stage.Env) *shell {
 	b, repliers := env.Bus, runtime.GOMAXPROCS(0)
 	s := &shell{
-		cfg: cfg, env: env, metrics: newMetrics(env.Metrics),
+		env: env, hops: env.Metrics.Hop("log"), metrics: newMetrics(env.Metrics),
 		reads: make(chan *session, cfg.Concurrency), slices: make(chan slice, cfg.Concurrency),
 		asked: make(chan *question, repliers), replies: make(chan reply, repliers),
 	}
-	limits := nostr.FilterLimits{MaxFilters: env.Limits.MaxFilters, MaxValues: env.Limits.MaxFilterValues}
-	s.core = newCore(cfg, limits, &env.Policy, b.Space.ShardOf, repliers, s.metrics)
+	s.core = newCore(cfg, filterLimits(env.Limits), &env.Policy, b.Space.ShardOf, repliers, s.metrics)
 	s.core.today = env.Clock
 	s.roster = bus.NewRoster(b, subject.Negentropy, env.Version, func(m *relaypb.Member) {
 		m.Stats = env.Metrics.Snapshot()
@@ -91,7 +93,6 @@ func newShell(cfg Config, env stage.Env) *shell {
 	s.outbox = b.NewOutbox()
 	s.shards = bus.NewOwnership(b, s.roster, subject.Negentropy, s.inbox, b.Space.Neg)
 	s.reader = &reader{bus: b, metrics: s.metrics}
-	s.loader = &loader{bus: b, roster: s.roster, reader: s.reader, log: env.Log, max: cfg.MaxTreeRecords, out: make(chan news), hops: env.Metrics.Hop("log")}
 	s.pulse = env.Checks.Loop("loop")
 	env.Checks.Ready("shards", s.shards.Ready)
 	env.Checks.Ready("writer", func() error { return s.roster.View().Serving() })
@@ -101,6 +102,10 @@ func newShell(cfg Config, env stage.Env) *shell {
 	s.inbox.MeasureHops(env.Metrics.Hop("neg"))
 	b.MeasureReplies(env.Metrics.Hop("reply"))
 	return s
+}
+
+func filterLimits(l limits.Limits) nostr.FilterLimits {
+	return nostr.FilterLimits{MaxFilters: l.MaxFilters, MaxValues: l.MaxFilterValues}
 }
 
 // run drains in this order: announce the leave; while there are successors, serve
@@ -146,14 +151,22 @@ func (s *shell) run(ctx context.Context) error {
 func (s *shell) start() (stop func(), failed <-chan error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	errs := make(chan error, 1)
-	loading, giveUp := context.WithCancel(ctx)
-	s.giveUp = giveUp
 	var running sync.WaitGroup
-	running.Go(func() {
-		if err := s.loader.run(loading); err != nil {
-			errs <- err
+	s.load = func() {
+		loading, giveUp := context.WithCancel(ctx)
+		// Its own channel: what the loader before still has to say is not heard.
+		l := &loader{
+			bus: s.env.Bus, roster: s.roster, reader: s.reader, log: s.env.Log, max: s.core.cfg.MaxTreeRecords,
+			private: s.core.policy.PrivateKinds.Fingerprint(), out: make(chan news), hops: s.hops,
 		}
-	})
+		s.loader, s.giveUp = l, giveUp
+		running.Go(func() {
+			if err := l.run(loading); err != nil {
+				errs <- err
+			}
+		})
+	}
+	s.load()
 	for range cap(s.reads) {
 		running.Go(func() { s.read(ctx) })
 	}
@@ -188,7 +201,7 @@ func (s *shell) reply(ctx context.Context) {
 			return
 		case q := <-s.asked:
 			began := time.Now()
-			message, err := negentropy.Respond(nil, q.set, q.message, s.cfg.FrameBytes)
+			message, err := negentropy.Respond(nil, q.set, q.message, q.most)
 			s.metrics.replySeconds.Observe(time.Since(began).Seconds())
 			s.replies <- reply{q, message, err}
 		}
@@ -213,6 +226,8 @@ func (s *shell) serve(stop <-chan struct{}, changes <-chan struct{}, failed <-ch
 			s.reconcile()
 			s.measureLag(now)
 			s.core.tick(now, s.roster.View().Alive)
+		case settings := <-s.env.Reload:
+			s.reload(settings)
 		case n := <-s.loader.out:
 			s.core.news(time.Now(), n)
 		case msg := <-s.inbox.C():
@@ -249,6 +264,16 @@ func (s *shell) takeWaiting() {
 	}
 }
 
+// reload goes by other settings. A tree of other kinds, or of another size, is loaded
+// anew.
+func (s *shell) reload(settings stage.Settings) {
+	p := stage.Section[policy.Policy](settings)
+	if s.core.set(time.Now(), stage.Section[Config](settings), filterLimits(stage.Section[limits.Limits](settings)), &p) {
+		s.giveUp()
+		s.load()
+	}
+}
+
 func (s *shell) take(msg *bus.Message) {
 	now := time.Now()
 	s.inbox.Each(msg, func(m *relaypb.NegInbox) { s.core.handle(now, m) })
@@ -275,7 +300,7 @@ func (s *shell) say(out outputs) {
 		if s.state = now; now == givenUp {
 			s.giveUp()
 			s.env.Log.Warn("the tree of all events is given up: there are more than max_tree_records",
-				"max_tree_records", s.cfg.MaxTreeRecords)
+				"max_tree_records", s.core.cfg.MaxTreeRecords)
 		}
 	}
 }

@@ -20,8 +20,9 @@ const itemBytes = 8 + 32
 type scan struct {
 	filters []byte // as they stand in a Scan
 	keys    [][]byte
-	limit   int  // nostr.NoLimit or how many of the newest are wanted
-	expires bool // whether it matters which events expire
+	limit   int    // nostr.NoLimit or how many of the newest are wanted
+	expires bool   // whether it matters which events expire
+	private uint64 // fingerprint of the kinds that must be left out as private; 0: as the store has it
 
 	set      *tree
 	found    int      // events read so far
@@ -46,8 +47,15 @@ func (s *scan) request() *relaypb.Scan {
 
 var errNonsense = errors.New("the store gave an answer that makes no sense")
 
+// errOtherKinds says that the writer goes by other private kinds: one of the two has
+// read its changed configuration and the other not yet.
+var errOtherKinds = errors.New("the writer has other private_kinds")
+
 // add takes a slice in.
 func (s *scan) add(r *relaypb.ScanReply) error {
+	if s.private != 0 && r.Private != 0 && s.private != r.Private {
+		return errOtherKinds
+	}
 	if len(r.Ids)%itemBytes != 0 || len(r.Expiring)%expiryBytes != 0 || !r.Done && len(r.Cursor) == 0 {
 		return errNonsense
 	}

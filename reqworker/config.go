@@ -10,10 +10,10 @@ import (
 // Config is section [reqworker].
 type Config struct {
 	Concurrency       int            `toml:"concurrency" help:"slices that are read from the store at the same time"`
-	SliceBytes        stage.ByteSize `toml:"slice_bytes" help:"events read and sent in one piece; smaller is fairer, larger is cheaper"`
-	MaxQueries        int            `toml:"max_queries" help:"queries of this process that run at the same time, paused ones included; more are refused"`
-	MaxQueriesPerConn int            `toml:"max_queries_per_conn" help:"the same, of one connection"`
-	MaxFilterBytes    stage.ByteSize `toml:"max_filter_bytes" help:"memory for the filters and keys of all running queries; when it is used up more are refused"`
+	SliceBytes        stage.ByteSize `toml:"slice_bytes" help:"events read and sent in one piece; smaller is fairer, larger is cheaper" live:"true"`
+	MaxQueries        int            `toml:"max_queries" help:"queries of this process that run at the same time, paused ones included; more are refused" live:"true"`
+	MaxQueriesPerConn int            `toml:"max_queries_per_conn" help:"the same, of one connection" live:"true"`
+	MaxFilterBytes    stage.ByteSize `toml:"max_filter_bytes" help:"memory for the filters and keys of all running queries; when it is used up more are refused" live:"true"`
 }
 
 // DefaultConfig suits a relay of any size.

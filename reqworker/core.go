@@ -59,12 +59,20 @@ type outputs struct {
 }
 
 func newCore(self subject.Instance, cfg Config, lim limits.Limits, pol policy.Policy, shardOf func(subject.ConnID) subject.Shard, m *metrics) *core {
-	return &core{
-		self: self, cfg: cfg, policy: pol, shardOf: shardOf, metrics: m,
-		limits:   nostr.FilterLimits{MaxFilters: lim.MaxFilters, MaxValues: lim.MaxFilterValues},
-		maxLimit: lim.MaxLimit, defaultLimit: lim.DefaultLimit,
+	c := &core{
+		self: self, shardOf: shardOf, metrics: m,
 		queries: make(map[key]*query), perConn: make(map[subject.ConnID]int),
 	}
+	c.set(cfg, lim, pol)
+	return c
+}
+
+// set changes the settings. The queries that run have been admitted and go on; their
+// next slices are of the new size.
+func (c *core) set(cfg Config, lim limits.Limits, pol policy.Policy) {
+	c.cfg, c.policy = cfg, pol
+	c.limits = nostr.FilterLimits{MaxFilters: lim.MaxFilters, MaxValues: lim.MaxFilterValues}
+	c.maxLimit, c.defaultLimit = lim.MaxLimit, lim.DefaultLimit
 }
 
 // handle takes a message of the inbox.

@@ -119,6 +119,11 @@ func (tr *transcript) run(t *testing.T, d *datadriven.TestData) string {
 		a := tr.asks[0]
 		tr.asks = tr.asks[1:]
 		tr.core.read(tr.now, a.query, reply, err)
+	case "set":
+		cfg, lim := tr.core.cfg, limits.Default()
+		cfg.MaxQueries, cfg.SliceBytes = int(number("max-queries")), stage.ByteSize(number("slice-bytes"))
+		lim.MaxFilters, lim.MaxLimit, lim.DefaultLimit = int(number("max-filters")), int(number("max-limit")), int(number("default-limit"))
+		tr.core.set(cfg, lim, policy.Policy{PrivateKinds: policy.Kinds{nostr.Kind(number("private"))}})
 	case "wait":
 		tr.now = tr.now.Add(time.Duration(number("ms")) * time.Millisecond)
 	case "tick":

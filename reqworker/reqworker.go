@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"rhea/proto/bus"
+	"rhea/proto/limits"
+	"rhea/proto/policy"
 	"rhea/proto/relaypb"
 	"rhea/proto/stage"
 	"rhea/proto/subject"
@@ -161,6 +163,8 @@ func (w *worker) serve(stop <-chan struct{}, changes <-chan struct{}, done func(
 			w.pulse.Beat()
 			w.reconcile()
 			w.core.tick(now, w.roster.View().Alive)
+		case s := <-w.env.Reload:
+			w.core.set(stage.Section[Config](s), stage.Section[limits.Limits](s), stage.Section[policy.Policy](s))
 		case <-rouse.C:
 		case msg := <-w.inbox.C():
 			w.take(msg)

@@ -14,11 +14,11 @@ type Config struct {
 	Dir           string         `toml:"dir" help:"directory of the store, made if it is not there; unless this is set, rhea up and rhea solo have it in their data directory"`
 	Cache         stage.ByteSize `toml:"cache" help:"memory for blocks of the store that were read"`
 	MemTable      stage.ByteSize `toml:"mem_table" help:"memory that commits fill before it is written to tables; twice this is used"`
-	DiskReserve   stage.ByteSize `toml:"disk_reserve" help:"free disk space below which events are refused; 0: none"`
-	EphemeralKeep time.Duration  `toml:"ephemeral_keep" help:"how long ephemeral events stay in the log, for monitors that are behind"`
+	DiskReserve   stage.ByteSize `toml:"disk_reserve" help:"free disk space below which events are refused; 0: none" live:"true"`
+	EphemeralKeep time.Duration  `toml:"ephemeral_keep" help:"how long ephemeral events stay in the log, for monitors that are behind" live:"true"`
 	ScanWorkers   int            `toml:"scan_workers" help:"slices of queries that are read at the same time; 0: one for each processor"`
 	ScanQueue     int            `toml:"scan_queue" help:"slices that wait for a reader; one more is refused as busy"`
-	ScanSlice     time.Duration  `toml:"scan_slice" help:"how long a slice of a query may take before others go first"`
+	ScanSlice     time.Duration  `toml:"scan_slice" help:"how long a slice of a query may take before others go first" live:"true"`
 }
 
 // DefaultConfig suits a small machine; the store lies in ./rhea-data.
@@ -55,6 +55,14 @@ func (c Config) Validate() error {
 		return fmt.Errorf("scan_slice is %s: want 1ms to 10s", c.ScanSlice)
 	}
 	return nil
+}
+
+// reserve is the DiskReserve as the store takes it.
+func (c Config) reserve() int64 {
+	if c.DiskReserve == 0 {
+		return -1
+	}
+	return int64(c.DiskReserve)
 }
 
 func (c Config) scanWorkers() int {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -31,8 +32,7 @@ type readers struct {
 	log     *slog.Logger
 	metrics *metrics
 	store   *store.Store
-	policy  policy.Policy
-	slice   time.Duration
+	rules   atomic.Pointer[rules]
 	now     func() time.Time // that expiration is judged by
 
 	scanInbox  *bus.Inbox[*relaypb.ScanInbox]
@@ -45,6 +45,17 @@ type readers struct {
 	running  sync.WaitGroup
 }
 
+// rules are what readers go by; they may change between two slices of a query.
+type rules struct {
+	policy  policy.Policy
+	private uint64 // fingerprint of its private kinds
+	slice   time.Duration
+}
+
+func (r *readers) setRules(p policy.Policy, slice time.Duration) {
+	r.rules.Store(&rules{policy: p, private: p.PrivateKinds.Fingerprint(), slice: slice})
+}
+
 // request is a message to answer and what it asks.
 type request[M any] struct {
 	msg *bus.Message
@@ -54,7 +65,7 @@ type request[M any] struct {
 // startReaders listens on scan and log.fetch until stop is called.
 func startReaders(env stage.Env, cfg Config, st *store.Store, m *metrics) (*readers, error) {
 	r := &readers{
-		bus: env.Bus, log: env.Log, metrics: m, store: st, policy: env.Policy, slice: cfg.ScanSlice, now: env.Now,
+		bus: env.Bus, log: env.Log, metrics: m, store: st, now: env.Now,
 		scanInbox:  bus.Listen(env.Bus, func() *relaypb.ScanInbox { return new(relaypb.ScanInbox) }, deskInbox),
 		fetchInbox: bus.Listen(env.Bus, func() *relaypb.LogFetch { return new(relaypb.LogFetch) }, deskInbox),
 		scans:      make(chan request[*relaypb.Scan], cfg.ScanQueue),
@@ -62,6 +73,7 @@ func startReaders(env stage.Env, cfg Config, st *store.Store, m *metrics) (*read
 	}
 	r.scanInbox.MeasureHops(env.Metrics.Hop("scan"))
 	r.fetchInbox.MeasureHops(env.Metrics.Hop("log.fetch"))
+	r.setRules(env.Policy, cfg.ScanSlice)
 	err := errors.Join(r.scanInbox.Add(env.Bus.Space.Scan()), r.fetchInbox.Add(env.Bus.Space.LogFetch()))
 	if err != nil {
 		r.scanInbox.Close()

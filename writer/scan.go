@@ -32,12 +32,12 @@ func (r *readers) scan(ask *relaypb.Scan) *relaypb.ScanReply {
 		return &relaypb.ScanReply{Error: nostr.Failed.Text("the writer is stopping")}
 	}
 	defer r.closeView(view)
-	start := time.Now()
+	start, rules := time.Now(), r.rules.Load()
 	res, err := view.Scan(store.ScanRequest{
 		Filters: filters, Want: ask.Want, Cursor: ask.Cursor, AsOf: subject.Seq(ask.AsOf), Ascending: ask.Ascending,
-		Access: r.policy.Access(nostr.ParseKeys(ask.Keys)), Now: r.now().Unix(), Everything: ask.Everything,
+		Access: rules.policy.Access(nostr.ParseKeys(ask.Keys)), Now: r.now().Unix(), Everything: ask.Everything,
 		Capped: capped(ask), HLLOffset: int(ask.HllOffset),
-		MaxBytes: clampReply(ask.MaxBytes), MaxTime: r.slice,
+		MaxBytes: clampReply(ask.MaxBytes), MaxTime: rules.slice,
 	})
 	switch {
 	case errors.Is(err, store.ErrRequest):
@@ -56,6 +56,9 @@ func (r *readers) scan(ask *relaypb.Scan) *relaypb.ScanReply {
 	reply := &relaypb.ScanReply{
 		AsOf: uint64(res.AsOf), Events: res.Events, Ids: res.IDs, Expiring: res.Expiring, Count: res.Count,
 		Cursor: res.Cursor, Done: res.Done, Completeness: res.Completeness, Hiding: res.Hiding,
+	}
+	if ask.Want == relaypb.Want_IDS {
+		reply.Private = rules.private
 	}
 	if res.Registers != nil {
 		reply.Hll = res.Registers[:]

@@ -10,6 +10,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"rhea/proto/bus"
+	"rhea/proto/policy"
 	"rhea/proto/relaypb"
 	"rhea/proto/stage"
 	"rhea/proto/subject"
@@ -48,12 +49,13 @@ type writer struct {
 	// store is open and served.
 	storeID, head atomic.Uint64
 
-	store  *store.Store
-	syncer *syncer
-	ahead  int  // commits that wait for the disk
-	due    bool // there may be something to sweep
-	pulse  *stage.Pulse
-	full   atomic.Bool // the disk, nearly
+	store   *store.Store
+	syncer  *syncer
+	readers *readers
+	ahead   int  // commits that wait for the disk
+	due     bool // there may be something to sweep
+	pulse   *stage.Pulse
+	full    atomic.Bool // the disk, nearly
 }
 
 func newWriter(cfg Config, env stage.Env, fs vfs.FS) *writer {
@@ -111,6 +113,7 @@ func (w *writer) serve(ctx context.Context) error {
 	w.syncer = newSyncer(w.env, w.store.ID(), w.metrics, &w.head)
 	go w.syncer.run()
 	readers, err := startReaders(w.env, w.cfg, w.store, w.metrics)
+	w.readers = readers
 	if err == nil {
 		// Said only now, because who hears it asks.
 		w.storeID.Store(w.store.ID())
@@ -154,13 +157,9 @@ func (w *writer) closeHealthy() error {
 }
 
 func (w *writer) open() error {
-	reserve := int64(w.cfg.DiskReserve)
-	if reserve == 0 {
-		reserve = -1
-	}
 	st, err := store.Open(w.cfg.Dir, store.Options{
 		FS: w.fs, CacheBytes: int64(w.cfg.Cache), MemTableBytes: uint64(w.cfg.MemTable),
-		ReserveBytes: reserve, EphemeralKeep: w.cfg.EphemeralKeep, Logger: w.env.Log,
+		ReserveBytes: w.cfg.reserve(), EphemeralKeep: w.cfg.EphemeralKeep, Logger: w.env.Log,
 	})
 	if err != nil {
 		return err
@@ -200,6 +199,8 @@ func (w *writer) decide(ctx context.Context) error {
 		case <-w.syncer.freed:
 			w.ahead--
 			w.metrics.committing.Set(int64(w.ahead))
+		case s := <-w.env.Reload:
+			w.reload(s)
 		case <-changes:
 			// A second writer found its way onto the bus, perhaps because a network
 			// was cut in two for a while. The younger gives way.
@@ -221,6 +222,16 @@ func (w *writer) decide(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// reload goes by other settings, from the next commit and the next slice on.
+func (w *writer) reload(s stage.Settings) {
+	dir := w.cfg.Dir // which rhea solo has derived from other settings
+	w.cfg = stage.Section[Config](s)
+	w.cfg.Dir = dir
+	w.readers.setRules(stage.Section[policy.Policy](s), w.cfg.ScanSlice)
+	w.store.Adjust(w.cfg.reserve(), w.cfg.EphemeralKeep)
+	w.checkDisk()
 }
 
 // commit makes one commit of first and what waits behind it.

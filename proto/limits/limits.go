@@ -14,37 +14,37 @@ import "fmt"
 type Limits struct {
 	// MaxMessageLength is in bytes, from the opening [ of a client's message to
 	// its closing ] (NIP-11 max_message_length).
-	MaxMessageLength int `toml:"max_message_length" help:"longest message of a client, in bytes from [ to ]"`
+	MaxMessageLength int `toml:"max_message_length" help:"longest message of a client, in bytes from [ to ]" live:"true"`
 	// MaxSubscriptions counts the open REQs of one connection (NIP-11
 	// max_subscriptions).
-	MaxSubscriptions int `toml:"max_subscriptions" help:"open subscriptions of one connection"`
+	MaxSubscriptions int `toml:"max_subscriptions" help:"open subscriptions of one connection" live:"true"`
 	// MaxFilters counts the filters of one REQ or COUNT. NIP-11 has no name for
 	// it any more.
-	MaxFilters int `toml:"max_filters" help:"filters in one REQ or COUNT"`
+	MaxFilters int `toml:"max_filters" help:"filters in one REQ or COUNT" live:"true"`
 	// MaxFilterValues counts the list items (ids, authors, kinds, tag values) of
 	// all filters of one REQ together.
-	MaxFilterValues int `toml:"max_filter_values" help:"ids, authors, kinds and tag values in all filters of one REQ together"`
+	MaxFilterValues int `toml:"max_filter_values" help:"ids, authors, kinds and tag values in all filters of one REQ together" live:"true"`
 	// MaxLimit is what a larger filter limit is lowered to (NIP-11 max_limit).
-	MaxLimit int `toml:"max_limit" help:"stored events for one filter; a larger limit is lowered to this"`
+	MaxLimit int `toml:"max_limit" help:"stored events for one filter; a larger limit is lowered to this" live:"true"`
 	// DefaultLimit stands in for a missing filter limit (NIP-11 default_limit).
-	DefaultLimit int `toml:"default_limit" help:"stored events for a filter without a limit"`
+	DefaultLimit int `toml:"default_limit" help:"stored events for a filter without a limit" live:"true"`
 	// MaxSubIDLength is in characters. NIP-01 fixes it at 64; the setting exists
 	// only to be announced (NIP-11 max_subid_length) and to be made smaller.
-	MaxSubIDLength int `toml:"max_subid_length" help:"characters in a subscription id; NIP-01 allows up to 64"`
+	MaxSubIDLength int `toml:"max_subid_length" help:"characters in a subscription id; NIP-01 allows up to 64" live:"true"`
 	// MaxEventTags counts the tags of an event (NIP-11 max_event_tags). The
 	// default is above what fits in a message of default length with useful tags:
 	// large follow lists are legitimate.
-	MaxEventTags int `toml:"max_event_tags" help:"tags of one event"`
+	MaxEventTags int `toml:"max_event_tags" help:"tags of one event" live:"true"`
 	// MaxContentLength is in unicode characters (NIP-11 max_content_length); 0
 	// leaves it to MaxMessageLength.
-	MaxContentLength int `toml:"max_content_length" help:"unicode characters in an event's content; 0: as many as fit in a message"`
+	MaxContentLength int `toml:"max_content_length" help:"unicode characters in an event's content; 0: as many as fit in a message" live:"true"`
 	// CreatedAtLowerLimit is how many seconds an event's created_at may lie in
 	// the past (NIP-11 created_at_lower_limit); 0 is any: relays keep archives.
-	CreatedAtLowerLimit int64 `toml:"created_at_lower_limit" help:"seconds that created_at may lie in the past; 0: any"`
+	CreatedAtLowerLimit int64 `toml:"created_at_lower_limit" help:"seconds that created_at may lie in the past; 0: any" live:"true"`
 	// CreatedAtUpperLimit is how many seconds an event's created_at may lie in
 	// the future (NIP-11 created_at_upper_limit); 0 is any: events dated far
 	// ahead are in real use, and NIP-01 does not forbid them.
-	CreatedAtUpperLimit int64 `toml:"created_at_upper_limit" help:"seconds that created_at may lie in the future; 0: any"`
+	CreatedAtUpperLimit int64 `toml:"created_at_upper_limit" help:"seconds that created_at may lie in the future; 0: any" live:"true"`
 }
 
 // The bounds of MaxMessageLength. Above them an event with its envelope would

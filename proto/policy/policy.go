@@ -3,8 +3,9 @@
 // event must show. The numbers that bound messages are in package limits.
 //
 // It owns the meaning of section [policy] and refuses to know events, connections
-// and the bus: the stages enforce it. A Policy is a plain value, read-only once a
-// process has started, and then safe for concurrent use.
+// and the bus: the stages enforce it. A Policy is a plain value, never
+// written to once it has been read, and so safe for concurrent use: when the policy
+// changes, a stage takes another one.
 package policy
 
 import (
@@ -22,22 +23,22 @@ type Policy struct {
 	// that its sender names, which stops nobody who passes on what was signed for
 	// another relay, and a request to vanish (NIP-62) counts only when it names
 	// ALL_RELAYS.
-	URLs []string `toml:"urls" help:"all addresses of this relay as clients know them, such as wss://relay.example.org; AUTH and requests to vanish must name one; with none, AUTH goes by the Host that the client names, and only requests to ALL_RELAYS count"`
+	URLs []string `toml:"urls" help:"all addresses of this relay as clients know them, such as wss://relay.example.org; AUTH and requests to vanish must name one; with none, AUTH goes by the Host that the client names, and only requests to ALL_RELAYS count" live:"true"`
 	// Auth is when a client is asked to authenticate (NIP-42).
-	Auth Auth `toml:"auth" help:"when clients are sent a challenge: connect (at once), needed (with the first answer that requires it), or required (at once, and nothing works without)"`
+	Auth Auth `toml:"auth" help:"when clients are sent a challenge: connect (at once), needed (with the first answer that requires it), or required (at once, and nothing works without)" live:"true"`
 	// PrivateKinds are served to authors and recipients only.
-	PrivateKinds Kinds `toml:"private_kinds" help:"kinds (4,1059,30000-30003) that only an authenticated author or p-tagged recipient may read (NIP-04, NIP-17, NIP-59)"`
+	PrivateKinds Kinds `toml:"private_kinds" help:"kinds (4,1059,30000-30003) that only an authenticated author or p-tagged recipient may read (NIP-04, NIP-17, NIP-59)" live:"true"`
 	// MinPoW is the least number of leading zero bits of an event id (NIP-13).
-	MinPoW int `toml:"min_pow" help:"leading zero bits that an event's id must have (NIP-13); 0: none"`
+	MinPoW int `toml:"min_pow" help:"leading zero bits that an event's id must have (NIP-13); 0: none" live:"true"`
 	// KindPoW is the same for single kinds, in place of MinPoW.
-	KindPoW Difficulties `toml:"kind_pow" help:"the same for single kinds, in place of min_pow: kind:bits, such as 1:16,7:8"`
+	KindPoW Difficulties `toml:"kind_pow" help:"the same for single kinds, in place of min_pow: kind:bits, such as 1:16,7:8" live:"true"`
 	// ExemptKinds are spared MinPoW and limits.CreatedAtLowerLimit and -UpperLimit.
-	ExemptKinds Kinds `toml:"exempt_kinds" help:"kinds (4,1059,30000-30003) spared min_pow and the bounds of created_at, which are meant for notes"`
+	ExemptKinds Kinds `toml:"exempt_kinds" help:"kinds (4,1059,30000-30003) spared min_pow and the bounds of created_at, which are meant for notes" live:"true"`
 	// CloseByID ends a subscription that can only be for events by id when what is
 	// stored of them has been sent; one that arrives later is missed.
-	CloseByID bool `toml:"close_by_id" help:"close (CLOSED) a subscription after EOSE when every filter of it names ids; what arrives later is then missed"`
+	CloseByID bool `toml:"close_by_id" help:"close (CLOSED) a subscription after EOSE when every filter of it names ids; what arrives later is then missed" live:"true"`
 	// Mute refuses ephemeral events that no subscription wanted (NIP-01).
-	Mute bool `toml:"mute" help:"refuse an ephemeral event that no subscriber has received (OK false, mute:)"`
+	Mute bool `toml:"mute" help:"refuse an ephemeral event that no subscriber has received (OK false, mute:)" live:"true"`
 }
 
 // Default returns the policy of an open relay.

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"slices"
 	"strconv"
@@ -35,6 +36,15 @@ func (a Auth) MarshalText() ([]byte, error) { return []byte(a), nil }
 
 // Kinds is a sorted list of kinds without repetitions, written 4,1059,30000-30003.
 type Kinds []nostr.Kind
+
+// Fingerprint tells lists of kinds apart, as far as 63 bits can. It is not 0.
+func (k Kinds) Fingerprint() uint64 {
+	h := fnv.New64a()
+	for _, kind := range k {
+		_, _ = h.Write([]byte{byte(kind >> 8), byte(kind)}) // it never fails
+	}
+	return h.Sum64() | 1
+}
 
 // UnmarshalText reads kinds and ranges of kinds separated by commas.
 func (k *Kinds) UnmarshalText(text []byte) error {

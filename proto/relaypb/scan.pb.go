@@ -281,7 +281,10 @@ type ScanReply struct {
 	Expiring []byte `protobuf:"bytes,10,opt,name=expiring,proto3" json:"expiring,omitempty"`
 	// Events are stored that no reader is sent and whose removal is still to come: who
 	// follows the log has them yet (NIP-62).
-	Hiding        bool `protobuf:"varint,11,opt,name=hiding,proto3" json:"hiding,omitempty"`
+	Hiding bool `protobuf:"varint,11,opt,name=hiding,proto3" json:"hiding,omitempty"`
+	// Of ids: a fingerprint of the kinds that were taken for private, never 0. Who keeps
+	// the ids for others goes by the same kinds, or keeps what must not be shown.
+	Private       uint64 `protobuf:"varint,12,opt,name=private,proto3" json:"private,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -393,6 +396,13 @@ func (x *ScanReply) GetHiding() bool {
 	return false
 }
 
+func (x *ScanReply) GetPrivate() uint64 {
+	if x != nil {
+		return x.Private
+	}
+	return 0
+}
+
 var File_scan_proto protoreflect.FileDescriptor
 
 const file_scan_proto_rawDesc = "" +
@@ -416,7 +426,7 @@ const file_scan_proto_rawDesc = "" +
 	"\x06capped\x18\t \x03(\rR\x06capped\x12\x1d\n" +
 	"\n" +
 	"hll_offset\x18\n" +
-	" \x01(\rR\thllOffset\"\xa3\x02\n" +
+	" \x01(\rR\thllOffset\"\xbd\x02\n" +
 	"\tScanReply\x12\x13\n" +
 	"\x05as_of\x18\x01 \x01(\x04R\x04asOf\x12\x16\n" +
 	"\x06events\x18\x02 \x03(\fR\x06events\x12\x16\n" +
@@ -429,7 +439,8 @@ const file_scan_proto_rawDesc = "" +
 	"\fcompleteness\x18\t \x01(\x0e2\x15.rhea.v1.CompletenessR\fcompleteness\x12\x1a\n" +
 	"\bexpiring\x18\n" +
 	" \x01(\fR\bexpiring\x12\x16\n" +
-	"\x06hiding\x18\v \x01(\bR\x06hiding*&\n" +
+	"\x06hiding\x18\v \x01(\bR\x06hiding\x12\x18\n" +
+	"\aprivate\x18\f \x01(\x04R\aprivate*&\n" +
 	"\x04Want\x12\n" +
 	"\n" +
 	"\x06EVENTS\x10\x00\x12\t\n" +

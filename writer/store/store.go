@@ -39,6 +39,8 @@ type Store struct {
 
 	w writer // of the goroutine that commits
 
+	reserve atomic.Int64 // as Options.ReserveBytes
+
 	committed uint64        // number of Commits made; of the goroutine that commits
 	waited    atomic.Uint64 // number of Commits waited for
 
@@ -63,6 +65,7 @@ func open(dir string, opt Options, readOnly bool) (_ *Store, err error) {
 		return nil, errors.New("store: no directory is given")
 	}
 	s := &Store{opt: opt.withDefaults(), dir: dir, stalls: stalls{began: time.Now()}}
+	s.reserve.Store(s.opt.ReserveBytes)
 	if !readOnly {
 		if err := s.opt.FS.MkdirAll(dir, 0o755); err != nil {
 			return nil, fmt.Errorf("store %s: %w", dir, err)

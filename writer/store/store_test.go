@@ -266,6 +266,15 @@ func TestReserveRefusesWritesOnly(t *testing.T) {
 	if verdicts, _ := commit(t, s, incomingOf(b)); verdicts[0].Outcome != relaypb.Outcome_NEW {
 		t.Errorf("verdict %v when there is space again", verdicts[0])
 	}
+	for i, c := range []struct {
+		reserve int64
+		want    Verdict
+	}{{1001, verdictFull}, {0, verdictFull}, {-1, verdictEphemeral}} { // 0: the default, which is more
+		s.Adjust(c.reserve, time.Hour)
+		if verdicts, _ := commit(t, s, incomingOf(made(byte(20+i), 20000, 100, ""))); verdicts[0] != c.want {
+			t.Errorf("reserve %d: verdict %v", c.reserve, verdicts[0])
+		}
+	}
 }
 
 // made makes up an event; its id says which it is and is not that of NIP-01.
