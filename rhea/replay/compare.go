@@ -214,6 +214,7 @@ const (
 
 // describe makes a difference of two answers that part there.
 func (c *core) describe(q *question, then, now []item, parted int, ends bool) *Difference {
+	r, p := q.recorded, q.replayed
 	d := &Difference{At: q.asked.Sub(c.began), Text: q.text, What: c.name(q)}
 	if parted >= 0 {
 		d.Note = fmt.Sprintf("%d recorded, %d replayed; they part at %d", len(then), len(now), parted+1)
@@ -223,8 +224,11 @@ func (c *core) describe(q *question, then, now []item, parted int, ends bool) *D
 		d.Lines = append(d.Lines, signed("- ", then[parted:])...)
 		d.Lines = append(d.Lines, signed("+ ", now[parted:])...)
 	}
-	if !ends || q.lost {
-		d.Lines = append(d.Lines, "- "+shownEnd(q.recorded), "+ "+shownEnd(q.replayed))
+	if q.lost && c.explain != nil && d.Note == "" {
+		d.Note = c.explain()
+	}
+	if q.kind != askedWatch && (!ends || q.lost) || r.over && p.over && !ends {
+		d.Lines = append(d.Lines, "- "+shownEnd(r), "+ "+shownEnd(p))
 	}
 	return d
 }

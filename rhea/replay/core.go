@@ -51,6 +51,7 @@ type core struct {
 	head     uint64 // of the log that is played on, as known last
 	logFrom  uint64 // of the recorded log, as seen last
 	ask      func(*relaypb.Scan, *question)
+	explain  func() string // why an answer may be missing; may be nil
 
 	result Result
 }

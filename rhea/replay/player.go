@@ -89,6 +89,7 @@ func newPlayer(from Source, join Join, o Options) (*player, error) {
 		p.close()
 		return nil, err
 	}
+	p.core.explain = p.shelf.lacks
 	return p, nil
 }
 

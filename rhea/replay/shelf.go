@@ -19,6 +19,7 @@ type shelf struct {
 	replies  map[item][]*relaypb.ScanReply
 	order    []item // of the replies, the oldest first
 	waiting  map[item][]*bus.Message
+	wanted   string // the filters of the last request that had to wait
 	answer   func(*bus.Message, *relaypb.ScanReply)
 }
 
@@ -89,10 +90,19 @@ func (s *shelf) ask(msg *bus.Message, m *relaypb.Scan) {
 	list := s.replies[k]
 	if len(list) == 0 {
 		s.waiting[k] = append(s.waiting[k], msg)
+		s.wanted = excerpt(m.Filters)
 		return
 	}
 	s.answer(msg, list[0])
 	s.drop(k)
+}
+
+// lacks says what the stage under test has asked that the recording does not have.
+func (s *shelf) lacks() string {
+	if len(s.waiting) == 0 {
+		return ""
+	}
+	return "it has asked the store what the recording has no reply to: " + s.wanted
 }
 
 // missing answers whoever still waits, and for a request that nothing was recorded
