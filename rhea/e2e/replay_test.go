@@ -40,6 +40,20 @@ func record(t *testing.T, r *relay) *recording {
 	return rec
 }
 
+// until waits until it has a message of a kind.
+func (rec *recording) until(kind string) {
+	rec.t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		// While the recorder writes, its file has no end, which show complains of.
+		out, _ := exec.Command(filepath.Join(bin, "rhea"), "show", rec.path).Output()
+		if strings.Contains(string(out), " "+kind+" ") {
+			return
+		}
+		<-time.After(50 * time.Millisecond)
+	}
+	rec.t.Fatalf("no %s is recorded", kind)
+}
+
 // end ends it as an operator does, and returns the file.
 func (rec *recording) end() string {
 	rec.t.Helper()

@@ -16,6 +16,7 @@ type Difference struct {
 	At   time.Duration // since the recording began
 	Text string        // the frame, or the filters
 	Note string        // where the answers part; may be empty
+	Why  string        // an answer is missing, if it is known; may be empty
 	// Lines of what was recorded and what came; a line that both have has a blank,
 	// one of the recording alone a minus, one of the replay alone a plus before it.
 	Lines []string
@@ -25,11 +26,10 @@ type Difference struct {
 func (d Difference) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, at +%s\n", d.What, d.At.Round(time.Microsecond))
-	if d.Text != "" {
-		fmt.Fprintf(&b, "    %s\n", d.Text)
-	}
-	if d.Note != "" {
-		fmt.Fprintf(&b, "    %s\n", d.Note)
+	for _, line := range []string{d.Text, d.Note, d.Why} {
+		if line != "" {
+			fmt.Fprintf(&b, "    %s\n", line)
+		}
 	}
 	for _, line := range d.Lines {
 		fmt.Fprintf(&b, "  %s\n", line)
@@ -57,6 +57,8 @@ func (c *core) compare(q *question) (verdict, *Difference) {
 		return unfinished, nil
 	case isOwnFault(r.end) && r.end != p.end:
 		return ownFault, nil
+	case q.expires && r.end != p.end:
+		return unfinished, nil
 	case q.kind == askedEvent && c.before && !isRefusal(p.end) && r.end != p.end && mayDependOnStore(r.end):
 		return unfinished, nil
 	case (q.kind == askedCount || q.kind == askedSession) && c.before && (r.end != p.end || !slices.Equal(r.items, p.items)):
@@ -128,6 +130,7 @@ func (c *core) cleaned(q *question) (then, now []item, left bool) {
 		for _, i := range list {
 			switch {
 			case q.kind != askedEvent && slices.ContainsFunc(spans, func(s span) bool { return c.lives.unsettled(i, s) }):
+			case c.elsewhere && c.life(i).expires:
 			case c.before && !c.lives.knows(i):
 				left = true
 			default:
@@ -224,8 +227,8 @@ func (c *core) describe(q *question, then, now []item, parted int, ends bool) *D
 		d.Lines = append(d.Lines, signed("- ", then[parted:])...)
 		d.Lines = append(d.Lines, signed("+ ", now[parted:])...)
 	}
-	if q.lost && c.explain != nil && d.Note == "" {
-		d.Note = c.explain()
+	if q.lost && c.explain != nil {
+		d.Why = c.explain()
 	}
 	if q.kind != askedWatch && (!ends || q.lost) || r.over && p.over && !ends {
 		d.Lines = append(d.Lines, "- "+shownEnd(r), "+ "+shownEnd(p))

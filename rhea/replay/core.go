@@ -2,6 +2,8 @@ package replay
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -31,6 +33,9 @@ type core struct {
 	at     time.Time // of the message in hand, in the recording
 	now    time.Time // on the wall
 	before bool      // the store had events before the recording began
+
+	redacted  bool // the recording: its AUTHs say nothing any more
+	elsewhere bool // the stages under test go by a clock of their own
 
 	nums     uint64
 	asked    map[key]*question
@@ -185,10 +190,8 @@ func (c *core) end() {
 // open returns all questions that are open, in the order in which they were asked.
 func (c *core) open() []*question {
 	list := make([]*question, 0, len(c.mine))
-	for num := uint64(1); num <= c.nums && len(list) < len(c.mine); num++ {
-		if q := c.mine[num]; q != nil {
-			list = append(list, q)
-		}
+	for _, num := range slices.Sorted(maps.Keys(c.mine)) {
+		list = append(list, c.mine[num])
 	}
 	return list
 }

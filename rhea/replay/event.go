@@ -20,6 +20,7 @@ func (c *core) askEvent(f *relaypb.EventFrame) {
 	q := c.begin(askedEvent, f.Conn, f.Num, f.Event)
 	if e := parse(f.Event); e != nil {
 		c.fly(q, itemOf(e.ID[:]), string(e.PubKey[:]))
+		c.fade(q, itemOf(e.ID[:]), nostr.AppendHeader(nil, e))
 	}
 	m := proto.Clone(f).(*relaypb.EventFrame)
 	m.Conn, m.Num = c.connOf(f.Conn), q.mine
@@ -30,6 +31,10 @@ func (c *core) askEvent(f *relaypb.EventFrame) {
 // with all that was asked, so nothing depends on the answer.
 func (c *core) askAuth(f *relaypb.AuthFrame) {
 	if c.asked[keyOf(f.Conn, f.Num)] != nil {
+		return
+	}
+	if c.redacted || c.elsewhere { // it is good for ten minutes
+		c.result.Skipped++
 		return
 	}
 	q := c.begin(askedAuth, f.Conn, f.Num, f.Event)
@@ -47,6 +52,7 @@ func (c *core) askAdmitted(a *relaypb.Admitted) {
 	if h, err := nostr.CheckHeader(a.Header); err == nil {
 		id, author := h.ID(), h.PubKey()
 		c.fly(q, itemOf(id[:]), string(author[:]))
+		c.fade(q, itemOf(id[:]), h)
 	}
 	m := proto.Clone(a).(*relaypb.Admitted)
 	m.Conn, m.Num = c.connOf(a.Conn), q.mine
@@ -68,6 +74,17 @@ func (c *core) fly(q *question, id item, author string) {
 		other.raced, q.raced = true, true
 	}
 	others[q] = true
+}
+
+// fade notes that an event expires, where that is judged by another clock than the
+// recording's.
+func (c *core) fade(q *question, id item, h nostr.Header) {
+	if c.elsewhere && h.Expiration() != 0 {
+		q.expires = true
+		x := c.life(id)
+		x.expires = true
+		c.lives.set(id, x)
+	}
 }
 
 // land notes that a recorded event is decided.

@@ -7,6 +7,7 @@ import "time"
 type life struct {
 	asked, settled int64 // Unix nanoseconds; settled 0: never answered
 	going, gone    int64 // 0: it stays
+	expires        bool  // by another clock than the recording\'s
 }
 
 // span is a stretch of the recording's time.

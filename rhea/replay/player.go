@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -36,6 +37,9 @@ type player struct {
 	scans    *bus.Inbox[*relaypb.ScanInbox]  // nil unless there is none
 	fetches  *bus.Inbox[*relaypb.LogFetch]
 	slices   chan slice // of scans that the writer alone is asked for
+	scanning sync.WaitGroup
+	life     context.Context // of those who ask for them
+	stop     context.CancelFunc
 
 	log      logbook
 	head     atomic.Uint64 // of log, for the announcements
@@ -67,6 +71,7 @@ func newPlayer(from Source, join Join, o Options) (*player, error) {
 		o.Clock = new(Clock)
 	}
 	p := &player{o: o, from: from, prefix: h.Prefix, bus: b, outbox: b.NewOutbox(), patience: o.Patience, slices: make(chan slice, 64)}
+	p.life, p.stop = context.WithCancel(context.Background())
 	p.log.store = 1
 	for _, m := range h.Members {
 		if m.Stage == string(subject.Writer) {
@@ -76,6 +81,7 @@ func newPlayer(from Source, join Join, o Options) (*player, error) {
 	p.head.Store(p.log.head)
 	p.core = newCore(o.Under, b.Space, then, b.Instance)
 	p.core.began, p.core.tell, p.core.before = h.Started, o.Tell, p.log.head > 0
+	p.core.redacted, p.core.elsewhere = len(h.Redacted) > 0, o.Elsewhere
 	p.core.send = func(subj string, m proto.Message) {
 		// What is not sent is not answered, and counted as that.
 		_ = p.outbox.Send(subj, m)
@@ -117,6 +123,8 @@ func (p *player) listen() error {
 }
 
 func (p *player) close() {
+	p.stop()
+	p.scanning.Wait()
 	p.bus.Close()
 	if p.writerBus != nil {
 		p.writerBus.Close()
@@ -269,15 +277,18 @@ func matches(pattern, subj string) bool {
 
 // scan asks the writer for a slice; the answer comes back by slices.
 func (p *player) scan(m *relaypb.Scan, q *question) {
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), p.o.Patience)
+	p.scanning.Go(func() {
+		ctx, cancel := context.WithTimeout(p.life, p.o.Patience)
 		defer cancel()
 		reply, err := p.bus.Scan(ctx, m)
 		if err != nil {
 			reply = nil // counted as no answer
 		}
-		p.slices <- slice{q, reply}
-	}()
+		select {
+		case p.slices <- slice{q, reply}:
+		case <-p.life.Done():
+		}
+	})
 }
 
 // stepLine tells of a message in a line.

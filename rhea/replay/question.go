@@ -66,12 +66,13 @@ type question struct {
 
 	recorded, replayed answer
 
-	first  time.Time // of a query, a session: its first recorded answer
-	closed time.Time // when it ended in the recording
-	raced  bool      // something was under way whose order chance decides
-	events uint64    // a session, a count: core.moves when it was asked
-	lost   bool      // it was waited for in vain
-	owed   time.Time // since when the replay has less than the recording; zero: it has not
+	first   time.Time // of a query, a session: its first recorded answer
+	closed  time.Time // when it ended in the recording
+	expires bool      // an event, by another clock
+	raced   bool      // something was under way whose order chance decides
+	events  uint64    // a session, a count: core.moves when it was asked
+	lost    bool      // it was waited for in vain
+	owed    time.Time // since when the replay has less than the recording; zero: it has not
 
 	query *query
 	watch *watch

@@ -27,12 +27,13 @@ type Join func() (*bus.Bus, error)
 
 // Options say how to replay.
 type Options struct {
-	Under    subject.Stage // the stage that is alone under test; empty: a whole relay
-	Subjects []string      // patterns, relative to the prefix; only what they match is asked; none: all
-	Speed    float64       // times the recorded one; 0: as fast as the answers come
-	Clock    *Clock        // is set to the recording's time; may be nil
-	Force    bool          // into a store that is not empty
-	Patience time.Duration // for an answer that the recording has; 0: 5 s
+	Under     subject.Stage // the stage that is alone under test; empty: a whole relay
+	Subjects  []string      // patterns, relative to the prefix; only what they match is asked; none: all
+	Speed     float64       // times the recorded one; 0: as fast as the answers come
+	Clock     *Clock        // is set to the recording's time; may be nil
+	Elsewhere bool          // the stages go by a clock of their own: what depends on it is not compared
+	Force     bool          // into a store that is not empty
+	Patience  time.Duration // for an answer that the recording has; 0: 5 s
 
 	// Tell is called for each difference, Progress a few times a second, Step before
 	// each message, which it may end the replay instead of. Each may be nil.
@@ -85,6 +86,9 @@ func Run(ctx context.Context, from Source, join Join, o Options) (Result, error)
 		return Result{}, err
 	}
 	defer p.close()
+	if r, ok := from.(*tap.Reader); ok {
+		r.Note = p.core.result.note
+	}
 	err = p.roster.While(ctx, func(ctx context.Context) error {
 		if p.writer == nil {
 			return p.play(ctx)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"rhea/rhea/tap"
 )
 
 // Result is what has come of a replay.
@@ -19,16 +21,28 @@ type Result struct {
 	// whose recorded answer is an error of the relay itself; that the recording does
 	// not have all of.
 	ByChance, OwnFault, Unfinished int
-	Foreign                        int    // messages about what was asked before the recording began
-	Skipped                        int    // subscriptions that are not asked for, as the replay closed the REQ
-	Lost                           int    // messages of the replay that did not arrive, and were made good
-	GivenUp                        int    // waits that were given up
-	Before                         bool   // the store held events before the recording began
-	Missing                        uint64 // messages that the recorder has missed, as it says
-	Holes                          int    // damaged pieces of the recording, and reconnects of the recorder
-	Cut                            error  // the recording has no end; nil when it has
-	Ended                          bool   // by the operator, before the end
-	Took                           time.Duration
+	Foreign                        int // messages about what was asked before the recording began
+	// Skipped questions are not asked: subscriptions whose REQ the replay has closed,
+	// AUTHs that are redacted or too old for the clock of the stages under test.
+	Skipped int
+	Lost    int    // messages of the replay that did not arrive, and were made good
+	GivenUp int    // waits that were given up
+	Before  bool   // the store held events before the recording began
+	Missing uint64 // messages that the recorder has missed, as it says
+	Holes   int    // damaged pieces of the recording, and reconnects of the recorder
+	Cut     error  // the recording has no end; nil when it has
+	Ended   bool   // by the operator, before the end
+	Took    time.Duration
+}
+
+// note takes in what the recorder has to say.
+func (r *Result) note(n tap.Note) {
+	switch n.Kind {
+	case tap.Dropped:
+		r.Missing += n.Count
+	case tap.Reconnected:
+		r.Holes++
+	}
 }
 
 func (r *Result) count(v verdict) {
@@ -84,8 +98,8 @@ func (r *Result) String() string {
 	row(r.Unanswered, "unanswered", false)
 	row(r.ByChance, "differ in what was under way at the same time, not compared", false)
 	row(r.OwnFault, "were an error of the recorded relay itself, not compared", false)
-	row(r.Unfinished, "are not whole in the recording, or asked of a store that was not empty, not compared", false)
-	row(r.Skipped, "subscriptions not asked for, as their REQ was closed", false)
+	row(r.Unfinished, "are not whole in the recording, depend on what was stored before it, or expire, not compared", false)
+	row(r.Skipped, "not asked: subscriptions whose REQ was closed, AUTHs that are redacted or out of date", false)
 	row(r.Foreign, "messages about what was asked before the recording began", false)
 	row(r.GivenUp, "waits given up", false)
 	row(r.Lost, "messages of the replay lost, and made good", false)

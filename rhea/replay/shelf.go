@@ -10,6 +10,9 @@ import (
 // shelfReplies bounds the recorded replies that nobody has asked for yet.
 const shelfReplies = 1 << 14
 
+// maxWaits bounds how many equal requests wait for a reply.
+const maxWaits = 64
+
 // shelf has the recorded replies to the scans of a stage, to answer the same requests
 // of the stage under test. How much a slice may hold is no part of a request: the
 // reply holds what it holds. The same request may have several replies, as the store
@@ -89,6 +92,9 @@ func (s *shelf) ask(msg *bus.Message, m *relaypb.Scan) {
 	k := scanKey(m)
 	list := s.replies[k]
 	if len(list) == 0 {
+		if list := s.waiting[k]; len(list) >= maxWaits {
+			s.waiting[k] = list[1:] // it has been asked again since, and is not waited for
+		}
 		s.waiting[k] = append(s.waiting[k], msg)
 		s.wanted = excerpt(m.Filters)
 		return

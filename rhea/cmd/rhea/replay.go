@@ -36,7 +36,7 @@ leaves nothing behind. Each setting of a relay can be given, to see what it woul
   --subject LIST       ask only what was said on these, such as 'req.>,sub.>'
   --data DIR           keep the relay's store there, which must have none yet
   --to URL             into the stages on another bus, a NATS server; their store must be empty,
-                       and it is not compared what expires by their clock
+                       what they judge by their own clock (AUTH, expiration) is not compared
                        (more in --bus.prefix, --bus.shards, --bus.credentials, --bus.ca)
   --force              with --to: though the store is not empty
   --cut-ok             a recording without its end is none the worse: exit code 0
@@ -226,6 +226,7 @@ func (r *replaying) play(ctx context.Context, log *slog.Logger) (replay.Result, 
 	if r.flags.To != "" {
 		c := r.cfg.Bus
 		c.URL = r.flags.To
+		r.o.Elsewhere = true
 		dialing, cancel := context.WithTimeout(ctx, 3*time.Second)
 		defer cancel()
 		join := func() (*bus.Bus, error) { return bus.Dial(dialing, c, bus.NewInstance(), "replay", log) }
