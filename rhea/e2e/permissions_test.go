@@ -37,6 +37,7 @@ func TestPermissionsSuffice(t *testing.T) {
 		x.until(50)
 		second.stop()
 	}
+	s.run(t, subject.Operator, nil, "record", "--out", "-", "--max-age", "1s")
 	x.until(100)
 	x.finish()
 
