@@ -119,7 +119,7 @@ func (c *Config) Validate() error {
 
 // StopTime is what a stop may take beside [stage] drain: the longest that clients
 // are sent away for when another gateway takes them.
-func (c Config) StopTime() time.Duration { return c.LeaveOver + c.DrainTimeout }
+func (c Config) StopTime() time.Duration { return lastCall + c.LeaveOver + c.DrainTimeout }
 
 func (c *Config) proxies() ([]netip.Prefix, error) {
 	var list []netip.Prefix

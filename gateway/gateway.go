@@ -141,7 +141,8 @@ func (g *gateway) run(ctx context.Context, asked func() bool, r *bus.Roster, lis
 		if err := listener.Retire(); err != nil {
 			g.log.Error("the listener does not retire", "err", err)
 		}
-		l.leave(g.config.StopTime(), func() bool { return len(served) > 0 && g.plain.Load() == 0 && g.door.inside() == 0 })
+		shut := func() bool { return len(served) > 0 }
+		l.leave(l.core.config.StopTime(), shut, func() bool { return g.plain.Load() == 0 && g.door.inside() == 0 })
 	}
 	closed := make(chan struct{})
 	go func() { // WebSockets are no longer the server's

@@ -111,10 +111,12 @@ func (l *loop) successors() bool {
 	return false
 }
 
-// leave sends the clients away until the gateway is empty, for as long as somebody
-// takes them; patience bounds it. When all gateways leave at once, the relay stops,
-// and nobody is waited for.
-func (l *loop) leave(patience time.Duration, empty func() bool) {
+// leave waits until the entrance is shut, so that nobody who goes comes back through
+// it, and then sends the clients away until the gateway is empty, for as long as
+// somebody takes them; patience bounds it. When all gateways leave at once, the relay
+// stops, and nobody is waited for.
+func (l *loop) leave(patience time.Duration, shut, empty func() bool) {
+	l.until(2*lastCall, func() bool { return shut() || !l.successors() })
 	l.core.Leave()
 	l.until(patience, func() bool { return empty() || !l.successors() })
 }

@@ -48,7 +48,8 @@ type subscription struct {
 	mu     sync.Mutex
 	change chan struct{} // receives after something has come
 	events []nostr.EventID
-	eose   int // events before EOSE, -1 while it has not come
+	newest int64 // created_at of the events so far
+	eose   int   // events before EOSE, -1 while it has not come
 	closed string
 	isOver bool
 	onLive func(nostr.EventID)
@@ -164,11 +165,14 @@ func (c *client) frame(data []byte) {
 		c.notices = append(c.notices, text(1))
 		c.mu.Unlock()
 	case "EVENT":
-		var e struct{ ID string }
+		var e struct {
+			ID        string
+			CreatedAt int64 `json:"created_at"`
+		}
 		json.Unmarshal(parts[2], &e)
 		id, err := nostr.ParseEventID(e.ID)
 		if err == nil && sub != nil {
-			sub.take(func() { sub.events = append(sub.events, id) })
+			sub.take(func() { sub.events, sub.newest = append(sub.events, id), max(sub.newest, e.CreatedAt) })
 			if sub.onLive != nil {
 				sub.onLive(id)
 			}
