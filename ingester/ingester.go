@@ -126,13 +126,9 @@ func (in *ingester) serve(stop <-chan struct{}, changes <-chan struct{}, done fu
 }
 
 func (in *ingester) reconcile() {
-	gained, lost, err := in.shards.Reconcile()
-	if len(gained)+len(lost) > 0 {
-		in.env.Log.Info("shards", "gained", gained, "lost", lost, "held", len(in.shards.Held()))
-	}
+	_, _, err := in.shards.Reconcile()
 	in.retry = nil
 	if err != nil {
-		in.env.Log.Error("cannot listen on all shards, will try again", "err", err)
 		in.retry = time.After(reconcileAgain)
 	}
 }

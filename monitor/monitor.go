@@ -222,12 +222,8 @@ func (m *monitor) say(out outputs) {
 }
 
 func (m *monitor) reconcile() {
-	gained, lost, err := m.shards.Reconcile()
-	if err != nil {
-		m.env.Log.Error("cannot listen on all shards, will try again", "err", err)
-	}
-	if len(gained)+len(lost) > 0 {
-		m.env.Log.Info("shards", "gained", gained, "lost", lost, "held", len(m.shards.Held()))
+	// What could not be done is tried again with the next tick.
+	if gained, lost, _ := m.shards.Reconcile(); len(gained)+len(lost) > 0 {
 		m.core.reshard(time.Now(), gained, lost)
 	}
 }

@@ -331,12 +331,8 @@ func (s *shell) treeReady() error {
 var errLoading = errors.New("the ids of all events are being read")
 
 func (s *shell) reconcile() {
-	gained, lost, err := s.shards.Reconcile()
-	if err != nil {
-		s.env.Log.Error("cannot listen on all shards, will try again", "err", err)
-	}
-	if len(gained)+len(lost) > 0 {
-		s.env.Log.Info("shards", "gained", gained, "lost", lost, "held", len(s.shards.Held()))
+	// What could not be done is tried again with the next tick.
+	if _, lost, _ := s.shards.Reconcile(); len(lost) > 0 {
 		s.core.lose(lost)
 	}
 }

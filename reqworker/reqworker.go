@@ -236,12 +236,8 @@ func (w *worker) follow() {
 
 func (w *worker) reconcile() {
 	w.follow()
-	gained, lost, err := w.shards.Reconcile()
-	if err != nil {
-		w.env.Log.Error("cannot listen on all shards, will try again", "err", err)
-	}
-	if len(gained)+len(lost) > 0 {
-		w.env.Log.Info("shards", "gained", gained, "lost", lost, "held", len(w.shards.Held()))
+	// What could not be done is tried again with the next tick.
+	if _, lost, _ := w.shards.Reconcile(); len(lost) > 0 {
 		w.core.lose(lost)
 	}
 }

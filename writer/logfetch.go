@@ -17,7 +17,7 @@ func (r *readers) fetch(ask *relaypb.LogFetch) *relaypb.LogInbox {
 	from := min(ask.From, uint64(view.Seq())+1)
 	entries, err := view.Log(subject.Seq(from), clampReply(ask.MaxBytes))
 	if err != nil {
-		r.log.Error("the log cannot be read", "from", from, "err", err)
+		r.troubles.complain(r.now(), r.log, "the log cannot be read", "from", from, "err", err)
 		return fetched(&relaypb.Entries{Store: r.store.ID(), Error: nostr.Failed.Text("the log cannot be read")})
 	}
 	r.metrics.fetches.Inc()

@@ -28,12 +28,13 @@ const (
 // readers serves requests: the desk, a goroutine that takes them in, and those
 // that read the store.
 type readers struct {
-	bus     *bus.Bus
-	log     *slog.Logger
-	metrics *metrics
-	store   *store.Store
-	rules   atomic.Pointer[rules]
-	now     func() time.Time // that expiration is judged by
+	bus      *bus.Bus
+	log      *slog.Logger
+	metrics  *metrics
+	store    *store.Store
+	troubles seldom
+	rules    atomic.Pointer[rules]
+	now      func() time.Time // that expiration is judged by
 
 	scanInbox  *bus.Inbox[*relaypb.ScanInbox]
 	fetchInbox *bus.Inbox[*relaypb.LogFetch]
@@ -166,12 +167,12 @@ func (r *readers) serveFetches() {
 func (r *readers) reply(msg *bus.Message, m proto.Message) {
 	if err := r.bus.Reply(msg, m); err != nil {
 		r.metrics.unsent.Inc()
-		r.log.Warn("a reply was not sent", "to", msg.Subject, "bytes", proto.Size(m), "err", err)
+		r.troubles.complain(r.now(), r.log, "a reply was not sent", "to", msg.Subject, "bytes", proto.Size(m), "err", err)
 	}
 }
 
 func (r *readers) closeView(v *store.View) {
 	if err := v.Close(); err != nil {
-		r.log.Error("a view cannot be closed", "err", err)
+		r.troubles.complain(r.now(), r.log, "a view cannot be closed", "err", err)
 	}
 }

@@ -47,7 +47,7 @@ func (r *readers) scan(ask *relaypb.Scan) *relaypb.ScanReply {
 		r.metrics.badRequests.Inc()
 		return &relaypb.ScanReply{Error: nostr.Failed.Text(err.Error())}
 	case err != nil:
-		r.log.Error("a scan failed", "filters", len(filters), "err", err)
+		r.troubles.complain(r.now(), r.log, "a scan failed", "filters", len(filters), "err", err)
 		return &relaypb.ScanReply{Error: nostr.Failed.Text("the store could not be read")}
 	}
 	r.metrics.scans.Inc()

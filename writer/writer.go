@@ -314,7 +314,7 @@ func (w *writer) checkDisk() {
 	case ok && full:
 		w.env.Log.Info("the disk has room again, events are taken", "dir", w.cfg.Dir)
 	case !ok && !full:
-		w.env.Log.Error("the disk is nearly full, events are refused", "dir", w.cfg.Dir, "free", w.metrics.diskFree.Value(), "reserve", w.cfg.DiskReserve)
+		w.env.Log.Error("the disk is nearly full, events are refused", "dir", w.cfg.Dir, "free", stage.ByteSize(w.metrics.diskFree.Value()), "reserve", w.cfg.DiskReserve)
 	}
 	w.full.Store(!ok)
 }

@@ -3,6 +3,7 @@ package bus
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 
@@ -24,6 +25,8 @@ type Ownership struct {
 	inbox  listener
 	of     func(subject.Shard) string
 	held   map[subject.Shard]bool
+	log    *slog.Logger
+	deaf   bool // the last Reconcile has failed
 }
 
 type listener interface {
@@ -34,12 +37,12 @@ type listener interface {
 // NewOwnership returns an Ownership that holds nothing yet. Of builds a shard's
 // inbox subject, e.g. Space.Req.
 func NewOwnership(b *Bus, r *Roster, stage subject.Stage, inbox listener, of func(subject.Shard) string) *Ownership {
-	return &Ownership{roster: r, stage: stage, self: b.Instance, inbox: inbox, of: of, held: make(map[subject.Shard]bool)}
+	return &Ownership{roster: r, stage: stage, self: b.Instance, inbox: inbox, of: of, held: make(map[subject.Shard]bool), log: b.Log}
 }
 
 // Reconcile takes and lets go of shards according to the present view. The first
 // call should come after Roster.Settled. On an error the shard concerned is tried
-// again at the next call.
+// again at the next call. What has changed is logged, an error once.
 func (o *Ownership) Reconcile() (gained, lost []subject.Shard, err error) {
 	view := o.roster.View()
 	assigned := assign(view.shards, view.Members(o.stage))
@@ -63,7 +66,12 @@ func (o *Ownership) Reconcile() (gained, lost []subject.Shard, err error) {
 	}
 	if len(gained)+len(lost) > 0 {
 		o.roster.SetOwned(o.Held())
+		o.log.Info("shards", "gained", gained, "lost", lost, "held", len(o.held))
 	}
+	if err != nil && !o.deaf {
+		o.log.Error("cannot listen on all shards, will try again", "err", err)
+	}
+	o.deaf = err != nil
 	return gained, lost, err
 }
 
