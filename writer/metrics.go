@@ -21,9 +21,9 @@ type metrics struct {
 	committing *stage.Gauge
 	removed    *stage.Counter
 
-	syncTime *stage.Histogram
-	diskFree *stage.Gauge
-	figures  atomic.Pointer[store.Stats] // as of the last housekeeping
+	syncTime              *stage.Histogram
+	diskFree, diskReserve *stage.Gauge
+	figures               atomic.Pointer[store.Stats] // as of the last housekeeping
 
 	scans       *stage.Counter
 	scanEvents  *stage.Counter
@@ -59,8 +59,9 @@ func newMetrics(m *stage.Metrics) *metrics {
 		committing: m.Gauge("commits_waiting", "Commits that wait for the disk; at most 4."),
 		removed:    m.Counter("removed", "Events that have left the store: replaced, deleted, vanished, expired."),
 
-		syncTime: m.Histogram("sync_seconds", "Seconds that a commit waited for the disk.", stage.Latency()),
-		diskFree: m.Gauge("disk_free_bytes", "Free bytes on the store's file system."),
+		syncTime:    m.Histogram("sync_seconds", "Seconds that a commit waited for the disk.", stage.Latency()),
+		diskFree:    m.Gauge("disk_free_bytes", "Free bytes on the store's file system."),
+		diskReserve: m.Gauge("disk_reserve_bytes", "Free bytes below which events are refused."),
 
 		scans:       m.Counter("scans", "Slices of queries served."),
 		scanEvents:  m.Counter("scan_events", "Events in the slices served."),

@@ -71,7 +71,6 @@ func newWriter(cfg Config, env stage.Env, fs vfs.FS) *writer {
 	env.Checks.Ready("store", w.ready)
 	env.Metrics.InboxWaiting(w.inbox.Waiting)
 	w.inbox.MeasureHops(env.Metrics.Hop("write"))
-	env.Metrics.GaugeFunc("disk_reserve_bytes", "Free bytes below which events are refused.", func() float64 { return float64(cfg.DiskReserve) })
 	env.Metrics.GaugeFunc("disk_full", "1 while events are refused because the disk is nearly full, else 0.", func() float64 {
 		if w.full.Load() {
 			return 1
@@ -309,6 +308,7 @@ func (w *writer) checkDisk() {
 	if usage, err := w.fs.GetDiskUsage(w.cfg.Dir); err == nil {
 		w.metrics.diskFree.Set(int64(usage.AvailBytes))
 	}
+	w.metrics.diskReserve.Set(int64(w.cfg.DiskReserve))
 	ok, full := w.store.DiskOK(), w.full.Load()
 	switch {
 	case ok && full:
