@@ -103,7 +103,7 @@ func recordBus(h stage.Host) int {
 			p, err = record.ToFile(ctx, b, flags.Out, options)
 		}
 		line.clear()
-		if p.Messages > 0 || p.Why != "" {
+		if p.Why != "" {
 			fmt.Fprintf(h.Stderr, "rhea: %s to %s\n", recorded(p), flags.Out)
 		}
 		return err
