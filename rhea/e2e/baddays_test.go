@@ -163,7 +163,7 @@ func TestOutOfFiles(t *testing.T) {
 	listen := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	cmd := exec.Command("sh", "-c", `ulimit -n 64 && exec "$0"`, filepath.Join(bin, "rhea-gateway"))
 	cmd.Env = append(os.Environ(), "RHEA_BUS_URL="+r.busURL(), "RHEA_GATEWAY_LISTEN="+listen)
-	startProcess(t, "gateway", cmd)
+	gateway := startProcess(t, "gateway", cmd)
 	_, roster := onlooker(t, r.busURL())
 	members(t, roster, subject.Gateway, 2)
 
@@ -188,6 +188,9 @@ func TestOutOfFiles(t *testing.T) {
 		if _, err := c.query("a", `{"limit":1}`); err != nil {
 			t.Fatalf("connection %d of %d: %v", i, len(inside), err)
 		}
+	}
+	if !strings.Contains(gateway.logs.tail(4<<20), "too many open files") {
+		t.Error("the gateway does not say that it has no more files")
 	}
 	for _, c := range inside[:10] {
 		c.close()

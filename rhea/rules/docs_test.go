@@ -8,18 +8,37 @@ import (
 	"testing"
 )
 
-// An invariant that names a test which does not exist is a promise that nobody
-// keeps: the test may have been renamed, or never written.
-func TestInvariantsNameTests(t *testing.T) {
-	top := root(t)
-	page, err := os.ReadFile(filepath.Join(top, "docs", "invariants.md"))
-	if err != nil {
-		t.Fatal(err)
+// A promise that names a test which does not exist is one that nobody keeps: the
+// test may have been renamed, or never written.
+func TestPagesNameTests(t *testing.T) {
+	for _, page := range []struct {
+		file, from string // what stands before from has no such tables
+		least      int    // fewer, and the form has changed
+	}{
+		{"invariants.md", "# Invariants", 30},
+		{"operations.md", "## Bad days", 25},
+	} {
+		text, err := os.ReadFile(filepath.Join(root(t), "docs", page.file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, table, found := strings.Cut(string(text), page.from)
+		if !found {
+			t.Errorf("docs/%s has no %q", page.file, page.from)
+		}
+		if n := checkNamed(t, "docs/"+page.file, table); n < page.least {
+			t.Errorf("docs/%s names only %d tests; has its form changed?", page.file, n)
+		}
 	}
+}
+
+// checkNamed checks that the tests which a page names by package are there, and
+// returns how many it names.
+func checkNamed(t *testing.T, page, text string) (found int) {
+	t.Helper()
 	group := regexp.MustCompile("`([a-z/0-9]+)` ([^;|]+)")
 	name := regexp.MustCompile(`\b(Test|Fuzz)\w+`)
-	found := 0
-	for line := range strings.Lines(string(page)) {
+	for line := range strings.Lines(text) {
 		for _, m := range group.FindAllStringSubmatch(line, -1) {
 			dir := m[1]
 			if dir == "e2e" || dir == "interop" {
@@ -27,15 +46,13 @@ func TestInvariantsNameTests(t *testing.T) {
 			}
 			for _, test := range name.FindAllString(m[2], -1) {
 				found++
-				if !declares(t, filepath.Join(top, dir), test) {
-					t.Errorf("docs/invariants.md names %s in %s, which is not there", test, dir)
+				if !declares(t, filepath.Join(root(t), dir), test) {
+					t.Errorf("%s names %s in %s, which is not there", page, test, dir)
 				}
 			}
 		}
 	}
-	if found < 30 {
-		t.Errorf("docs/invariants.md names only %d tests; has its form changed?", found)
-	}
+	return found
 }
 
 // declares says whether a package folder's tests declare a function.
