@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"rhea/proto/bus"
+	"rhea/proto/subject"
 )
 
 // clusterFiles is where the files for several machines are.
@@ -152,4 +153,50 @@ func (s *secureNATS) complaints(words ...string) (found []string) {
 		}
 	}
 	return found
+}
+
+// make-certs.sh keeps what is there, makes what is missing, and lets nobody else read
+// a key.
+func TestMakeCertsKeepsWhatIsThere(t *testing.T) {
+	dir := t.TempDir()
+	makeCertificates(t, dir, "nats-a")
+	read := func() map[string]string {
+		files := map[string]string{}
+		entries, err := os.ReadDir(filepath.Join(dir, "certs"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			text, err := os.ReadFile(filepath.Join(dir, "certs", e.Name()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			info, err := e.Info()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.HasSuffix(e.Name(), ".key") && info.Mode().Perm() != 0o600 {
+				t.Errorf("%s has mode %o", e.Name(), info.Mode().Perm())
+			}
+			files[e.Name()] = string(text)
+		}
+		return files
+	}
+	before := read()
+	if want := 2 * (1 + 1 + len(subject.Roles())); len(before) != want {
+		t.Fatalf("%d files, want %d", len(before), want)
+	}
+	if err := os.Remove(filepath.Join(dir, "certs", "gateway.crt")); err != nil {
+		t.Fatal(err)
+	}
+	makeCertificates(t, dir, "nats-a", "nats-d")
+	after := read()
+	if after["nats-d.crt"] == "" || after["gateway.crt"] == "" || after["gateway.crt"] == before["gateway.crt"] {
+		t.Error("what was missing has not been made")
+	}
+	for name, text := range before {
+		if name != "gateway.crt" && after[name] != text {
+			t.Errorf("%s has changed", name)
+		}
+	}
 }
