@@ -169,6 +169,8 @@ func TestRestart(t *testing.T) {
 	close(ready)
 	died := make(chan int, 100)
 	s.Ready, s.Died = ready, func(_ subject.Stage, pid int) { died <- pid }
+	counted := stage.NewMetrics("up")
+	s.Deaths = CountDeaths(counted, s.Programs)
 	lines, ended, stop := watched(t, s, r)
 	before := 0
 	for range 3 {
@@ -197,6 +199,9 @@ func TestRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.Close()
+	if n := counted.Snapshot()["deaths.gateway"]; n != 3 {
+		t.Errorf("%v deaths are counted: want 3, and not the end that was asked for", n)
+	}
 }
 
 // Each stage has ended before the next is asked to, the writer last.
