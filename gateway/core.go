@@ -91,7 +91,7 @@ type conn struct {
 	challenged bool // the client has its challenge
 	pending    int  // EVENTs and AUTHs without an answer
 
-	turn    time.Time // when it was to be read no further; see leave
+	left    time.Time // when it was to be read no further; see leave
 	stopped bool      // it is not read any more
 	closed  bool      // and it has been told to go
 }

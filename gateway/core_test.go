@@ -133,7 +133,7 @@ func (b *bench) command(d *datadriven.TestData) {
 			b.now = b.now.Add(tickEvery)
 			b.core.Tick(b.now)
 			b.listen()
-			b.turns()
+			b.stops()
 		}
 	case "limits":
 		d.MaybeScanArgs(b.t, "subscriptions", &b.limits.MaxSubscriptions)
@@ -177,7 +177,7 @@ func (b *bench) command(d *datadriven.TestData) {
 		}
 		b.config.LeaveOver = over
 		b.core.Leave()
-		b.turns()
+		b.stops()
 	case "stopped":
 		b.core.HandleWord(word{kind: saidStopped, conn: cn})
 	case "drain":
@@ -189,10 +189,10 @@ func (b *bench) command(d *datadriven.TestData) {
 	}
 }
 
-// turns notes whose turn to leave has just come.
-func (b *bench) turns() {
+// stops notes who has just been read for the last time.
+func (b *bench) stops() {
 	for _, name := range slices.Sorted(maps.Keys(b.conns)) {
-		if cn := b.conns[name]; !cn.turn.IsZero() && cn.turn.Equal(b.core.now) {
+		if cn := b.conns[name]; !cn.left.IsZero() && cn.left.Equal(b.core.now) {
 			b.sent = append(b.sent, fmt.Sprintf("%s is read no further", name))
 		}
 	}

@@ -10,16 +10,17 @@ import (
 
 // leave is how a gateway that others take over from sends its clients away: one
 // after the other, evenly over leave_over, so that they do not come back as a herd.
-// A connection whose turn has come is read no further; what was read of it is asked
+// A connection whose time has come is read no further; what was read of it is asked
 // and answered as ever; then it is closed with 1001. What its client has said
-// beyond that was never read, and is the client's to repeat.
+// beyond that was never read, and is the client's to repeat. There is no NOTICE:
+// clients show those to people, who have nothing to do about it.
 //
-//	waiting ──its turn──► going ──all answered, or drain_timeout is over──► closed
+//	waiting ──its time──► going ──all answered, or drain_timeout is over──► closed
 type leave struct {
 	since   time.Time
-	waiting []*conn // for their turn, in order
+	waiting []*conn // those who are served as ever, in the order of going
 	going   []*conn
-	turns   int // taken so far
+	sent    int // away, so far
 }
 
 // Leave begins to send the clients away, those that came first first.
@@ -32,8 +33,8 @@ func (c *core) Leave() {
 	c.sendAway()
 }
 
-// sendAway gives their turn to those whose time has come, and closes those that
-// have been answered.
+// sendAway stops reading from those whose time has come, and closes those that have
+// been answered.
 func (c *core) sendAway() {
 	l := c.leaving
 	if l == nil {
@@ -41,17 +42,17 @@ func (c *core) sendAway() {
 	}
 	gone := func(cn *conn) bool { return cn.gone }
 	l.waiting = slices.DeleteFunc(l.waiting, gone)
-	for l.turns < l.due(c.now, c.config.LeaveOver) {
+	for l.sent < l.due(c.now, c.config.LeaveOver) {
 		cn := l.waiting[0]
 		l.waiting = l.waiting[1:]
-		l.turns++
+		l.sent++
 		l.going = append(l.going, cn)
-		cn.turn = c.now
+		cn.left = c.now
 		cn.hush()
 	}
 	l.going = slices.DeleteFunc(l.going, gone)
 	for _, cn := range l.going {
-		switch late := !cn.turn.Add(c.config.DrainTimeout).After(c.now); {
+		switch late := !cn.left.Add(c.config.DrainTimeout).After(c.now); {
 		case cn.closed: // and its client takes its time
 		case late:
 			c.refuseUnanswered(func(x *conn) bool { return x == cn })
@@ -63,9 +64,9 @@ func (c *core) sendAway() {
 	}
 }
 
-// due is how many turns there should have been by now, of as many as there will be.
+// due is how many should have been sent away by now.
 func (l *leave) due(now time.Time, over time.Duration) int {
-	all := l.turns + len(l.waiting)
+	all := l.sent + len(l.waiting)
 	past := now.Sub(l.since)
 	if past >= over {
 		return all
