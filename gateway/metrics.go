@@ -1,8 +1,6 @@
 package gateway
 
 import (
-	"maps"
-
 	"rhea/proto/relaypb"
 	"rhea/proto/stage"
 )
@@ -90,6 +88,5 @@ func (c *core) report() {
 
 // member fills in an announcement.
 func (m *metrics) member(to *relaypb.Member) {
-	to.Stats = m.set.Snapshot()
-	maps.DeleteFunc(to.Stats, func(_ string, v float64) bool { return v == 0 })
+	to.Stats = m.set.Report()
 }

@@ -63,7 +63,7 @@ func newIngester(cfg Config, env stage.Env, verify verifier) *ingester {
 	in := &ingester{env: env, verify: verify, workers: cfg.verifiers(), metrics: newMetrics(env.Metrics)}
 	in.core = newCore(env.Limits, env.Policy, cfg.SeenEvents, in.metrics)
 	in.roster = bus.NewRoster(env.Bus, subject.Ingester, env.Version, func(m *relaypb.Member) {
-		m.Stats = env.Metrics.Snapshot()
+		m.Stats = env.Metrics.Report()
 	})
 	in.inbox = bus.Listen(env.Bus, func() *relaypb.IngestInbox { return new(relaypb.IngestInbox) }, 0)
 	in.outbox = env.Bus.NewOutbox()

@@ -62,7 +62,7 @@ func newMonitor(cfg Config, env stage.Env) *monitor {
 	m.core.today = env.Clock
 	m.roster = bus.NewRoster(b, subject.Monitor, env.Version, func(r *relaypb.Member) {
 		r.Seq = uint64(m.metrics.position.Value())
-		r.Stats = env.Metrics.Snapshot()
+		r.Stats = env.Metrics.Report()
 	})
 	m.inbox = bus.Listen(b, func() *relaypb.SubInbox { return new(relaypb.SubInbox) }, 0)
 	m.shards = bus.NewOwnership(b, m.roster, subject.Monitor, m.inbox, b.Space.Sub)

@@ -87,7 +87,7 @@ func newShell(cfg Config, env stage.Env) *shell {
 	s.core = newCore(cfg, filterLimits(env.Limits), &env.Policy, b.Space.ShardOf, repliers, s.metrics)
 	s.core.today = env.Clock
 	s.roster = bus.NewRoster(b, subject.Negentropy, env.Version, func(m *relaypb.Member) {
-		m.Stats = env.Metrics.Snapshot()
+		m.Stats = env.Metrics.Report()
 	})
 	s.inbox = bus.Listen(b, func() *relaypb.NegInbox { return new(relaypb.NegInbox) }, 0)
 	s.outbox = b.NewOutbox()

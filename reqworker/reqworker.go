@@ -80,7 +80,7 @@ func newWorker(cfg Config, env stage.Env, reader Reader) *worker {
 	w.life, w.abandon = context.WithCancel(context.Background())
 	w.core = newCore(b.Instance, cfg, env.Limits, env.Policy, b.Space.ShardOf, w.metrics)
 	w.roster = bus.NewRoster(b, subject.Reqworker, env.Version, func(m *relaypb.Member) {
-		m.Stats = env.Metrics.Snapshot()
+		m.Stats = env.Metrics.Report()
 	})
 	w.inbox = bus.Listen(b, func() *relaypb.ReqInbox { return new(relaypb.ReqInbox) }, 0)
 	w.shards = bus.NewOwnership(b, w.roster, subject.Reqworker, w.inbox, b.Space.Req)

@@ -64,7 +64,7 @@ func newWriter(cfg Config, env stage.Env, fs vfs.FS) *writer {
 	w.roster = bus.NewRoster(env.Bus, subject.Writer, env.Version, func(m *relaypb.Member) {
 		m.Started = w.own.Started
 		m.Store, m.Seq = w.storeID.Load(), w.head.Load()
-		m.Stats = env.Metrics.Snapshot()
+		m.Stats = env.Metrics.Report()
 	})
 	w.inbox = bus.Listen(env.Bus, func() *relaypb.WriteInbox { return new(relaypb.WriteInbox) }, 0)
 	w.pulse = env.Checks.Loop("loop")

@@ -2,6 +2,7 @@ package stage
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -111,6 +112,13 @@ func (m *Metrics) Snapshot() map[string]float64 {
 		one.snapshot(into)
 	}
 	return into
+}
+
+// Report is a Snapshot without what is 0, for announcements, which everybody hears.
+func (m *Metrics) Report() map[string]float64 {
+	stats := m.Snapshot()
+	maps.DeleteFunc(stats, func(_ string, v float64) bool { return v == 0 })
+	return stats
 }
 
 // Describe sends nothing: the set grows while the process starts, and Prometheus

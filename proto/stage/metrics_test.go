@@ -72,6 +72,16 @@ func TestSnapshot(t *testing.T) {
 	}
 }
 
+func TestReportLeavesOutWhatIsNothing(t *testing.T) {
+	m := NewMetrics("gateway")
+	m.Counter("events", "Events taken.").Inc()
+	m.Counter("refused", "Events refused.", "reason", "pow")
+	m.Histogram("batch", "Events per batch.", []float64{1})
+	if got := m.Report(); !maps.Equal(got, map[string]float64{"events": 1}) {
+		t.Errorf("got %v", got)
+	}
+}
+
 func TestMetricsRefuseDefects(t *testing.T) {
 	for name, make := range map[string]func(m *Metrics){
 		"twice":       func(m *Metrics) { m.Gauge("events", "") },
