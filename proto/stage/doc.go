@@ -6,6 +6,7 @@
 //	                  │
 //	                  ├── metrics server     (goroutine, ends after Run)
 //	                  ├── stdin watch        (goroutine, only when supervised)
+//	                  ├── Reloads            SIGHUP, or a changed file ──► Process.Reload
 //	                  └── Program.Run(ctx)   (goroutine; ctx ends at the first signal)
 //
 // A program is a value, Program; its configuration is a struct whose fields are
@@ -13,6 +14,11 @@
 // the flags and the help. What the sections mean is no business of this package:
 // it knows only its own three, [log], [metrics] and [stage], and hands [bus] and
 // [limits] on in an Env when a stage is connected (WithBus).
+//
+// When settings have changed, a stage receives them in its own loop (Env.Reload): the
+// goroutine that owns the state also changes what it goes by. Settings are never
+// written to once they have been read, and differ from those before only where a
+// change is sound while the process runs (tag live:"true").
 //
 // The package owns no global state. Everything a process touches (arguments,
 // environment, streams, signals) comes in through a Host, so that a whole life

@@ -130,9 +130,15 @@ func (o Options) live(ctx context.Context, b *bus.Bus, roster *bus.Roster, insid
 			}
 		}
 	}()
-	select {
-	case <-ctx.Done():
-	case <-failed:
+	for stopping := false; !stopping; {
+		select {
+		case <-ctx.Done():
+			stopping = true
+		case <-failed:
+			stopping = true
+		case s := <-p.Reload: // the stages have theirs themselves
+			o.Drain, o.Gateway = stage.Section[stage.DrainConfig](s).Drain, stage.Section[gateway.Config](s)
+		}
 	}
 	stopWaiting()
 	<-waited
