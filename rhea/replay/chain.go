@@ -43,6 +43,7 @@ func (c *core) askScan(reply string, m *relaypb.Scan) {
 	q := &question{kind: askedScan, asked: c.at, text: excerpt(m.Filters), scan: &chain{
 		ask: proto.Clone(m).(*relaypb.Scan), reply: reply, latest: c.at,
 	}}
+	q.events, q.raced = c.moves, len(c.flying) > 0
 	c.result.Asked[askedScan]++
 	c.number(q)
 	c.chains = append(c.chains, q)
@@ -67,6 +68,7 @@ func (c *core) sliceThen(reply string, m *relaypb.ScanReply) {
 		if q.first.IsZero() {
 			q.first = c.at
 		}
+		q.raced = q.raced || c.moves != q.events
 		q.recorded.take(m, &x.counts[0])
 		for _, i := range q.recorded.items {
 			c.before = c.before || !c.lives.knows(i)

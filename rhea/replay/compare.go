@@ -64,17 +64,20 @@ func (c *core) compare(q *question) (verdict, *Difference) {
 	case (q.kind == askedCount || q.kind == askedSession) && c.before && (r.end != p.end || !slices.Equal(r.items, p.items)):
 		return unfinished, nil
 	}
-	then, now, left := c.cleaned(q)
-	loose := !r.over || r.end == stopped || p.end == stopped || left
-	ends := r.end == p.end || r.end == stopped || p.end == stopped || !r.over || c.before && sameEnd(r.end, p.end)
+	then, now, out := c.cleaned(q)
+	loose := !r.over || r.end == stopped || p.end == stopped || out.before > 0
+	ends := r.end == p.end || r.end == stopped || p.end == stopped || !r.over || (c.before || q.raced) && sameEnd(r.end, p.end)
 	parted := part(then, now)
-	if loose && parted == len(then) {
+	switch {
+	case loose && parted == len(then):
 		parted = -1
+	case parted == len(then) && len(now)-parted <= out.then, parted == len(now) && len(then)-parted <= out.now:
+		parted = -1 // a limit lets one more in for each that is left out
 	}
 	if parted < 0 && ends {
 		return same, nil
 	}
-	if q.raced && (parted >= 0 || chanceEnds(r.end, p.end)) {
+	if q.raced && (q.sums() || q.kind == askedEvent && (parted >= 0 || chanceEnds(r.end, p.end))) {
 		return byChance, nil
 	}
 	if q.lost && !p.over && q.kind != askedWatch {
@@ -117,29 +120,34 @@ func mayDependOnStore(end string) bool {
 		strings.HasPrefix(end, relaypb.Outcome_BLOCKED.String()+" "+nostr.Blocked.Text("")) // deleted, vanished
 }
 
-// cleaned returns both answers without the events that cannot be compared: those
-// that were on their way, and those from before the recording, of which left tells
-// whether there were any.
-func (c *core) cleaned(q *question) (then, now []item, left bool) {
-	spans := c.spans(q)
+// leftOut counts what is not compared: events that were on their way, of either
+// answer, and those from before the recording, of both.
+type leftOut struct{ then, now, before int }
+
+// cleaned returns both answers without what cannot be compared.
+func (c *core) cleaned(q *question) (then, now []item, out leftOut) {
 	if q.kind == askedSession || q.kind == askedCount {
-		return q.recorded.items, q.replayed.items, false
+		return q.recorded.items, q.replayed.items, out
 	}
-	keep := func(list []item) []item {
+	spans := c.spans(q)
+	keep := func(list []item, under *int) []item {
 		var kept []item
 		for _, i := range list {
 			switch {
 			case q.kind != askedEvent && slices.ContainsFunc(spans, func(s span) bool { return c.lives.unsettled(i, s) }):
+				*under++
 			case c.elsewhere && c.life(i).expires:
+				*under++
 			case c.before && !c.lives.knows(i):
-				left = true
+				out.before++
 			default:
 				kept = append(kept, i)
 			}
 		}
 		return kept
 	}
-	return keep(q.recorded.items), keep(q.replayed.items), left
+	then, now = keep(q.recorded.items, &out.then), keep(q.replayed.items, &out.now)
+	return then, now, out
 }
 
 // onItsWay is how long an event that is stored may take to those who watch.
@@ -148,6 +156,8 @@ const onItsWay = 250 * time.Millisecond
 // spans are the times in which what came or went may be in an answer or not.
 func (c *core) spans(q *question) []span {
 	switch {
+	case q.twin: // which reply each was given is not known
+		return []span{between(q.asked.Add(-twins), q.first.Add(twins))}
 	case q.kind == askedQuery || q.kind == askedScan:
 		return []span{between(q.asked, q.first)}
 	case q.kind == askedWatch:

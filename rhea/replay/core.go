@@ -47,12 +47,14 @@ type core struct {
 	flying   map[string]map[*question]bool // events under way, by author
 	running  map[place][]*question         // queries
 	tokens   map[place][]token
+	latest   map[item]*question // query of equal filters
 	tidied   time.Time
 	halted   []*question
 	detached map[subject.Instance][]*question // subscriptions whose number was given up
 	monitors map[uint32]uint64                // of the replay: the number of the next Deliveries
 	removed  [2]map[item][]item               // in the recording, in the replay: with which event
 	chains   []*question
+	doubts   []doubt
 	head     uint64 // of the log that is played on, as known last
 	logFrom  uint64 // of the recorded log, as seen last
 	ask      func(*relaypb.Scan, *question)
@@ -66,7 +68,7 @@ func newCore(under subject.Stage, space, then subject.Space, self subject.Instan
 		under: under, space: space, then: then, self: self,
 		asked: make(map[key]*question), mine: make(map[uint64]*question), owed: make(map[*question]bool),
 		first: make(map[subject.Instance]uint64), lives: newLives(), flying: make(map[string]map[*question]bool),
-		running: make(map[place][]*question), tokens: make(map[place][]token), monitors: make(map[uint32]uint64),
+		latest: make(map[item]*question), running: make(map[place][]*question), tokens: make(map[place][]token), monitors: make(map[uint32]uint64),
 		detached: make(map[subject.Instance][]*question),
 		removed:  [2]map[item][]item{make(map[item][]item), make(map[item][]item)},
 	}
@@ -159,6 +161,10 @@ func (c *core) giveUp(patience time.Duration) (next time.Duration, given int) {
 
 // finish compares a question's answers and forgets it.
 func (c *core) finish(q *question) {
+	if q.finished {
+		return
+	}
+	q.finished = true
 	if c.asked[q.key] == q {
 		delete(c.asked, q.key)
 	}
@@ -172,10 +178,37 @@ func (c *core) finish(q *question) {
 	if q.replayed.over || len(q.replayed.items) > 0 || q.watch != nil && q.watch.confirmedNow {
 		c.result.Answered++
 	}
+	if v, _ := c.compare(q); v == different || v == unanswered {
+		c.doubts = append(c.doubts, doubt{q, c.at})
+		return
+	}
+	c.judge(q)
+}
+
+func (c *core) judge(q *question) {
 	v, d := c.compare(q)
 	c.result.count(v)
 	if d != nil && c.tell != nil {
 		c.tell(*d)
+	}
+}
+
+// doubt is a question whose answers differ, by what is known so far: what was under
+// way when it was asked may be told only later.
+type doubt struct {
+	q  *question
+	at time.Time // in the recording
+}
+
+// doubtKept is how long, in the recording, an event may be under way.
+const doubtKept = 12 * time.Second
+
+// judgeDoubts decides about those from before a time of the recording, all of them
+// if it is zero.
+func (c *core) judgeDoubts(before time.Time) {
+	for len(c.doubts) > 0 && (before.IsZero() || c.doubts[0].at.Before(before)) {
+		c.judge(c.doubts[0].q)
+		c.doubts = c.doubts[1:]
 	}
 }
 
@@ -185,6 +218,7 @@ func (c *core) end() {
 	for _, q := range c.open() {
 		c.finish(q)
 	}
+	c.judgeDoubts(time.Time{})
 }
 
 // open returns all questions that are open, in the order in which they were asked.
@@ -228,4 +262,15 @@ func (c *core) waiting() bool {
 		}
 	}
 	return false
+}
+
+// oldest is when the oldest question was asked that the replay has not answered; the
+// zero time if there is none.
+func (c *core) oldest() (at time.Time) {
+	for _, q := range c.mine {
+		if !q.replayed.over && (at.IsZero() || q.asked.Before(at)) {
+			at = q.asked
+		}
+	}
+	return at
 }

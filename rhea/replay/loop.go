@@ -80,7 +80,7 @@ func (p *player) hearSlice(s slice) {
 func (p *player) serveScan(msg *bus.Message) {
 	p.scans.Each(msg, func(m *relaypb.ScanInbox) {
 		if ask := m.GetScan(); ask != nil {
-			p.shelf.ask(msg, ask)
+			p.shelf.ask(msg, ask, p.core.oldest())
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"rhea/proto/bus"
 	"rhea/proto/relaypb"
@@ -56,15 +57,18 @@ func TestShelf(t *testing.T) {
 	}
 	s.request("r.1", scan(10, "{}"))
 	s.request("r.2", scan(20, "{}"))
-	s.reply("r.1", &relaypb.ScanReply{AsOf: 1})
-	s.ask(nil, scan(30, "{}"))
-	s.ask(nil, scan(30, "{}"))
-	s.ask(nil, scan(30, `{"kinds":[1]}`))
+	at := time.Unix(100, 0)
+	s.request("r.0", scan(10, "{}"))
+	s.reply("r.0", &relaypb.ScanReply{AsOf: 8}, at.Add(-1)) // nobody has asked for it in time
+	s.reply("r.1", &relaypb.ScanReply{AsOf: 1}, at)
+	s.ask(nil, scan(30, "{}"), at)
+	s.ask(nil, scan(30, "{}"), at)
+	s.ask(nil, scan(30, `{"kinds":[1]}`), at)
 	if !slices.Equal(given, []uint64{1}) || !strings.HasSuffix(s.lacks(), `{"kinds":[1]}`) {
 		t.Fatal(given, s.lacks())
 	}
-	s.reply("r.3", &relaypb.ScanReply{AsOf: 3}) // of a request that was not recorded
-	s.reply("r.2", &relaypb.ScanReply{AsOf: 2})
+	s.reply("r.3", &relaypb.ScanReply{AsOf: 3}, at) // of a request that was not recorded
+	s.reply("r.2", &relaypb.ScanReply{AsOf: 2}, at)
 	s.missing(func(item) *relaypb.ScanReply { return &relaypb.ScanReply{AsOf: 9} })
 	if !slices.Equal(given, []uint64{1, 2, 9}) {
 		t.Fatal(given)

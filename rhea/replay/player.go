@@ -176,6 +176,7 @@ func (p *player) message(ctx context.Context, m tap.Message) (goOn bool, err err
 	asks := slices.Contains(inputs(p.o.Under), said.Inbox)
 	if asks && p.chosen(m.Subject) {
 		c.settleHalted(m.At.Add(-haltedKept))
+		c.judgeDoubts(m.At.Add(-doubtKept))
 		c.tidy()
 		c.restChains(false)
 		if len(c.mine) > maxOpen {
@@ -225,7 +226,7 @@ func (p *player) before(said decode.Said, m tap.Message, body proto.Message) {
 			p.shelf.request(m.Reply, b)
 		}
 	case *relaypb.ScanReply:
-		p.shelf.reply(m.Subject, b)
+		p.shelf.reply(m.Subject, b, m.At)
 	}
 }
 

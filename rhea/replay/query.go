@@ -57,7 +57,8 @@ func (c *core) askQuery(m *relaypb.Query) {
 		kind = askedCount
 	}
 	q := c.begin(kind, m.Conn, m.Num, m.Filters)
-	q.raced = m.Count && len(c.flying) > 0
+	q.raced = len(c.flying) > 0
+	c.pair(q, where.filters)
 	q.query = &query{ask: m, where: where, granted: grant, cursor: m.Cursor, asOf: m.AsOf}
 	if c.under != "" {
 		q.query.granted = m.Granted
@@ -66,6 +67,25 @@ func (c *core) askQuery(m *relaypb.Query) {
 		c.running[where] = append(c.running[where], q)
 	}
 	c.sendQuery(q)
+}
+
+// twins is how close two queries are that may be given each other's replies.
+const twins = time.Second
+
+// pair notes that two queries make equal requests at about the same time. A reqworker
+// that is alone then gets the recorded replies in the order in which it asks, which
+// need not be the recorded one.
+func (c *core) pair(q *question, filters item) {
+	if c.under != subject.Reqworker {
+		return
+	}
+	if other := c.latest[filters]; other != nil && c.at.Sub(other.asked) < twins {
+		q.twin, other.twin = true, true
+	}
+	if len(c.latest) > maxRemoved {
+		clear(c.latest)
+	}
+	c.latest[filters] = q
 }
 
 func (c *core) sendQuery(q *question) {
@@ -189,6 +209,7 @@ func (c *core) partThen(gateway subject.Instance, p *relaypb.Part) {
 	x.cursorThen, x.asOfThen = p.Cursor, p.AsOf
 	if q.first.IsZero() {
 		q.first = c.at
+		q.raced = q.raced || c.moves != q.events
 	}
 	for _, json := range p.Events {
 		id := idOf(json)
@@ -260,7 +281,7 @@ func (c *core) endedThen(gateway subject.Instance, num uint64, end string) {
 	if q.first.IsZero() {
 		q.first = c.at
 	}
-	q.raced = q.raced || q.kind == askedCount && c.moves != q.events
+	q.raced = q.raced || c.moves != q.events
 	q.recorded.close(end)
 	c.forgetQuery(q)
 	c.weigh(q)

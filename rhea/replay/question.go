@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"rhea/proto/nostr"
+	"rhea/proto/relaypb"
 	"rhea/proto/subject"
 )
 
@@ -66,13 +67,15 @@ type question struct {
 
 	recorded, replayed answer
 
-	first   time.Time // of a query, a session: its first recorded answer
-	closed  time.Time // when it ended in the recording
-	expires bool      // an event, by another clock
-	raced   bool      // something was under way whose order chance decides
-	events  uint64    // a session, a count: core.moves when it was asked
-	lost    bool      // it was waited for in vain
-	owed    time.Time // since when the replay has less than the recording; zero: it has not
+	first    time.Time // of a query, a session: its first recorded answer
+	closed   time.Time // when it ended in the recording
+	expires  bool      // an event, by another clock
+	twin     bool      // of a reqworker that is alone: another has asked the same at the same time
+	raced    bool      // something was under way whose order chance decides
+	events   uint64    // a session, a count: core.moves when it was asked
+	finished bool      // its answers are compared, or about to be
+	lost     bool      // it was waited for in vain
+	owed     time.Time // since when the replay has less than the recording; zero: it has not
 
 	query *query
 	watch *watch
@@ -102,7 +105,13 @@ func (q *question) behind() bool {
 	case q.kind == askedWatch:
 		return len(q.watch.owed) > 0 || q.watch.confirmedThen && !q.watch.confirmedNow
 	}
-	return !q.raced && len(q.replayed.items) < len(q.recorded.items)
+	return !(q.raced && q.sums()) && len(q.replayed.items) < len(q.recorded.items)
+}
+
+// sums says whether a single event more changes the whole answer, as far as it can be
+// compared.
+func (q *question) sums() bool {
+	return q.kind == askedCount || q.kind == askedSession || q.kind == askedScan && q.scan.ask.Want == relaypb.Want_COUNT
 }
 
 // idOf returns the item of an event in canonical JSON, which begins with its id.

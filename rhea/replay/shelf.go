@@ -1,6 +1,8 @@
 package replay
 
 import (
+	"time"
+
 	"google.golang.org/protobuf/proto"
 
 	"rhea/proto/bus"
@@ -19,7 +21,7 @@ const maxWaits = 64
 // changes; they are given in the order of the recording.
 type shelf struct {
 	requests map[string]item // by the subject of the reply that is to come
-	replies  map[item][]*relaypb.ScanReply
+	replies  map[item][]kept
 	order    []item // of the replies, the oldest first
 	waiting  map[item][]*bus.Message
 	wanted   string // the filters of the last request that had to wait
@@ -28,7 +30,7 @@ type shelf struct {
 
 func newShelf(answer func(*bus.Message, *relaypb.ScanReply)) *shelf {
 	return &shelf{
-		requests: make(map[string]item), replies: make(map[item][]*relaypb.ScanReply),
+		requests: make(map[string]item), replies: make(map[item][]kept),
 		waiting: make(map[item][]*bus.Message), answer: answer,
 	}
 }
@@ -51,8 +53,14 @@ func (s *shelf) request(reply string, m *relaypb.Scan) {
 	s.requests[reply] = scanKey(m)
 }
 
+// kept is a recorded reply, and when it came.
+type kept struct {
+	reply *relaypb.ScanReply
+	at    time.Time
+}
+
 // reply takes a recorded reply in, and gives it to whoever waits for it.
-func (s *shelf) reply(subj string, m *relaypb.ScanReply) {
+func (s *shelf) reply(subj string, m *relaypb.ScanReply, at time.Time) {
 	k, known := s.requests[subj]
 	if !known {
 		return
@@ -61,7 +69,7 @@ func (s *shelf) reply(subj string, m *relaypb.ScanReply) {
 	if s.give(k, m) {
 		return
 	}
-	s.replies[k] = append(s.replies[k], m)
+	s.replies[k] = append(s.replies[k], kept{m, at})
 	s.order = append(s.order, k)
 	if len(s.order) > shelfReplies {
 		s.drop(s.order[0])
@@ -87,9 +95,13 @@ func (s *shelf) give(k item, m *relaypb.ScanReply) bool {
 }
 
 // ask serves a request of the stage under test, now or when the recording has come
-// to the reply.
-func (s *shelf) ask(msg *bus.Message, m *relaypb.Scan) {
+// to the reply. A reply from before since is for a request that the stage under test
+// has not made, as the recorded one did, or a process of it that was killed.
+func (s *shelf) ask(msg *bus.Message, m *relaypb.Scan, since time.Time) {
 	k := scanKey(m)
+	for len(s.replies[k]) > 0 && s.replies[k][0].at.Before(since) {
+		s.drop(k)
+	}
 	list := s.replies[k]
 	if len(list) == 0 {
 		if list := s.waiting[k]; len(list) >= maxWaits {
@@ -99,7 +111,7 @@ func (s *shelf) ask(msg *bus.Message, m *relaypb.Scan) {
 		s.wanted = excerpt(m.Filters)
 		return
 	}
-	s.answer(msg, list[0])
+	s.answer(msg, list[0].reply)
 	s.drop(k)
 }
 

@@ -100,7 +100,12 @@ func (c *core) sendWatch(q *question) {
 // take finds where a watch goes on, and uses that up.
 func (c *core) take(where place, after uint64) (token, bool) {
 	list := c.tokens[where]
-	i := slices.IndexFunc(list, func(t token) bool { return t.after == after })
+	// A client may have closed the subscription and asked for it once more: then it
+	// follows the query.
+	i := slices.IndexFunc(list, func(t token) bool { return t.after == after && t.watch == nil })
+	if i < 0 {
+		i = slices.IndexFunc(list, func(t token) bool { return t.after == after })
+	}
 	if i < 0 {
 		i = len(list) - 1
 	}
