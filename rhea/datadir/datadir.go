@@ -4,6 +4,7 @@
 //
 //	<dir>/store/      the writer's; see rhea/writer/store
 //	<dir>/rhea.lock   locked while a relay runs; says which
+//	<dir>/rhea.run/   while rhea up runs: its own, for sockets
 //	<dir>/bus.url     while a relay runs: the NATS URL with its password (mode 0600)
 //
 // The lock is the kernel's, so a relay that is killed leaves none behind; a
@@ -32,6 +33,9 @@ const (
 
 // Store is where the store is in the data directory dir.
 func Store(dir string) string { return filepath.Join(dir, "store") }
+
+// Run is a directory that the one who holds dir may make and remove.
+func Run(dir string) string { return filepath.Join(dir, "rhea.run") }
 
 // InUseError says that a relay already runs on a data directory.
 type InUseError struct {

@@ -38,10 +38,13 @@ type Supervisor struct {
 	Hangups <-chan struct{}
 	// Rolls is where rolling replacements are asked for, one at a time.
 	Rolls <-chan Roll
+	// Dir is a directory for sockets, which is emptied at the beginning and removed at
+	// the end; "": a temporary one.
+	Dir string
 	// Kill, when closed, ends all children without waiting.
 	Kill <-chan struct{}
 
-	dir      string // for sockets
+	dir      string
 	children []*child
 	deaths   chan death
 }
@@ -53,7 +56,7 @@ const attempts = 3
 // Run starts the programs and returns when all have ended: nil after ctx has,
 // or why a stage cannot start.
 func (s *Supervisor) Run(ctx context.Context) error {
-	dir, err := os.MkdirTemp("", "rhea-up-")
+	dir, err := socketDir(s.Dir)
 	if err != nil {
 		return err
 	}

@@ -123,7 +123,7 @@ func (o Options) supervise(ctx context.Context, b *bus.Bus, roster *bus.Roster) 
 	mourner := newMourner(b, roster)
 	programs := o.programs()
 	s := Supervisor{
-		Programs: programs, Deaths: CountDeaths(o.Metrics, programs), Log: o.Log, Output: o.Output, Drain: o.Drain, Ready: ready,
+		Programs: programs, Deaths: CountDeaths(o.Metrics, programs), Log: o.Log, Output: o.Output, Drain: o.Drain, Ready: ready, Dir: datadir.Run(o.Data),
 		Kill: o.Kill, Rolls: control.rolls, Hangups: o.Hangups,
 		Changes: roster.Changes(), Changed: mourner.announce, Died: mourner.died,
 	}
