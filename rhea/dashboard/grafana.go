@@ -212,7 +212,7 @@ func options(kind string) object {
 	case "stat":
 		return object{
 			"reduceOptions": object{"calcs": []string{"lastNotNull"}, "fields": "", "values": false},
-			"orientation":   "auto", "textMode": "value_and_name", "colorMode": "value", "graphMode": "none",
+			"orientation":   "auto", "textMode": "auto", "colorMode": "value", "graphMode": "none",
 			"justifyMode": "center", "wideLayout": true,
 		}
 	case "table":
