@@ -143,8 +143,8 @@ func ranges(list []uint32) string {
 	return strings.Join(parts, ", ")
 }
 
-// versions lists the versions that run.
-func (r *Report) versions() []string {
+// Versions lists the versions that run.
+func (r *Report) Versions() []string {
 	seen := make(map[string]bool)
 	for _, p := range r.Processes {
 		seen[p.Version] = true

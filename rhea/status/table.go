@@ -48,7 +48,7 @@ func (r Report) Write(w io.Writer) error {
 		b.WriteString("nobody is on the bus\n")
 	} else {
 		fmt.Fprintf(&b, "%d processes · %d shards · seq %d · version %s\n\n",
-			len(r.Processes), r.Shards, r.Seq, strings.Join(r.versions(), ", "))
+			len(r.Processes), r.Shards, r.Seq, strings.Join(r.Versions(), ", "))
 		r.table(&b)
 	}
 	for i, warning := range r.Warnings {
@@ -64,14 +64,14 @@ func (r Report) Write(w io.Writer) error {
 func (r Report) table(w io.Writer) {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	columns := []string{"STAGE", "INSTANCE", "PID", "HOST", "UP", "SHARDS", "SEQ", "LAG", "WORK"}
-	mixed := len(r.versions()) > 1
+	mixed := len(r.Versions()) > 1
 	if mixed {
 		columns = append(columns[:8], "VERSION", "WORK")
 	}
 	fmt.Fprintln(t, strings.Join(columns, "\t"))
 	for _, p := range r.Processes {
 		cells := []string{string(p.Stage), p.Instance, fmt.Sprint(p.PID), p.Host,
-			uptime(p.Uptime), shards(p), seq(p), lag(p)}
+			Uptime(p.Uptime), Shards(p), seq(p), lag(p)}
 		if mixed {
 			cells = append(cells, p.Version)
 		}
@@ -80,7 +80,8 @@ func (r Report) table(w io.Writer) {
 	_ = t.Flush() // into memory
 }
 
-func shards(p Process) string {
+// Shards writes the shards that a process listens on as "0-3, 7", "-" for none.
+func Shards(p Process) string {
 	if len(p.Owned) == 0 {
 		return "-"
 	}
@@ -108,16 +109,16 @@ func (p Process) work() string {
 	}
 	for _, f := range figures(p.Stage) {
 		if f.rate {
-			parts = append(parts, short(p.Rates[f.stat])+" "+f.words+"/s")
+			parts = append(parts, Short(p.Rates[f.stat])+" "+f.words+"/s")
 		} else {
-			parts = append(parts, short(p.Stats[f.stat])+" "+f.words)
+			parts = append(parts, Short(p.Stats[f.stat])+" "+f.words)
 		}
 	}
 	return strings.Join(parts, ", ")
 }
 
-// short writes a number in few characters: 0.4, 12, 1350, 25.3k.
-func short(n float64) string {
+// Short writes a number in few characters: 0.4, 12, 1350, 25.3k.
+func Short(n float64) string {
 	switch {
 	case math.Abs(n) < 10 && n != math.Trunc(n):
 		return fmt.Sprintf("%.1f", n)
@@ -129,8 +130,8 @@ func short(n float64) string {
 	return fmt.Sprintf("%.1fM", n/1e6)
 }
 
-// uptime writes seconds with their two largest units: 42s, 3m12s, 5h3m, 12d4h.
-func uptime(seconds float64) string {
+// Uptime writes seconds with their two largest units: 42s, 3m12s, 5h3m, 12d4h.
+func Uptime(seconds float64) string {
 	d := time.Duration(max(seconds, 0)) * time.Second
 	day := 24 * time.Hour
 	switch {

@@ -2,7 +2,7 @@
 //
 // Each subcommand is a file of this package, which knows command lines and
 // terminals; the work is done by the packages beside it: up, solo, importer,
-// operate, status.
+// operate, status, top.
 package main
 
 import (
@@ -33,6 +33,7 @@ func commands() []command {
 		{"export", "write stored events as JSON lines, oldest first", export, false},
 		{"scan", "write the events that match a filter, newest first", scan, false},
 		{"status", "show the processes of a running relay and what they do", showStatus, false},
+		{"top", "watch a running relay live in the terminal", showTop, false},
 		{"config", "check a file of settings: rhea config check FILE", config, false},
 		{"record", "write what the stages of a running relay say to each other to a file", recordBus, false},
 		{"show", "print a recording as text", showRecording, false},

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 
 	"rhea/proto/bus"
 	"rhea/proto/limits"
@@ -38,6 +39,7 @@ type operator struct {
 	name string
 	cfg  operatorConfig
 	rest []string
+	mute bool // it logs nothing: the screen is taken
 }
 
 // newOperator reads the command line, with the command's own flags into own, a
@@ -67,7 +69,10 @@ func (o operator) withBus(work func(ctx context.Context, b *bus.Bus) error) int 
 	defer stopWatching()
 	common := stage.DefaultCommon()
 	common.Log.Level = "warn"
-	log := common.Log.NewLogger(o.h.Stderr, o.name, bus.NewInstance())
+	log := slog.New(slog.DiscardHandler)
+	if !o.mute {
+		log = common.Log.NewLogger(o.h.Stderr, o.name, bus.NewInstance())
+	}
 	b, err := operate.Dial(ctx, o.cfg.Up.Data, o.cfg.Bus, o.name, log)
 	if err != nil {
 		return fail(o.h, o.name, err)
