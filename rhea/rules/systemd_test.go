@@ -112,7 +112,7 @@ func TestUnitsLetStop(t *testing.T) {
 	}
 }
 
-// systemd understands every line of the units.
+// systemd understands every line of the units, and of what a cluster has beside them.
 func TestUnitsVerify(t *testing.T) {
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {
@@ -123,8 +123,16 @@ func TestUnitsVerify(t *testing.T) {
 	if err := os.Mkdir(bin, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	files := unitFiles(t)
+	for file, name := range map[string]string{"nats.service": "nats.service", "cluster.conf": "rhea-.service.d/50-cluster.conf"} {
+		text, err := os.ReadFile(filepath.Join(root(t), "docs/deploy/cluster", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name] = string(text)
+	}
 	var names []string
-	for name, text := range unitFiles(t) {
+	for name, text := range files {
 		if m := execStart.FindStringSubmatch(text); m != nil {
 			if err := os.WriteFile(filepath.Join(bin, m[1]), []byte("#!/bin/sh\n"), 0o755); err != nil {
 				t.Fatal(err)
