@@ -274,3 +274,14 @@ func (c *core) oldest() (at time.Time) {
 	}
 	return at
 }
+
+// overdue is when the oldest question was asked that is owed an answer since before a
+// time; the zero time if there is none.
+func (c *core) overdue(before time.Time) (at time.Time) {
+	for q := range c.owed {
+		if q.owed.Before(before) && (at.IsZero() || q.asked.Before(at)) {
+			at = q.asked
+		}
+	}
+	return at
+}

@@ -172,6 +172,7 @@ func TestQueryStopped(t *testing.T) {
 		if sent := s.ask(&relaypb.Stop{Conn: conn(1), Num: 16}); len(sent) != 1 || sent[0].(*relaypb.Stop).Num != 1 {
 			t.Errorf("%v", sent)
 		}
+		s.then(piece(16, 1, true, 5, 4)) // was on its way when it was stopped
 		s.diffs = nil
 		s.c.tell = nil
 		s.expect(want)

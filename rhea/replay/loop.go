@@ -124,15 +124,21 @@ func (p *player) gate(ctx context.Context) error {
 		if len(p.core.owed) == 0 {
 			return nil
 		}
-		timer := time.NewTimer(next)
+		timer := time.NewTimer(min(next, stuck))
 		err := p.attend(ctx, timer.C)
 		timer.Stop()
 		if err != nil {
 			return err
 		}
+		if since := p.core.overdue(time.Now().Add(-stuck)); !since.IsZero() {
+			p.shelf.again(since)
+		}
 		p.progress()
 	}
 }
+
+// stuck is how long an answer is owed before it is looked for otherwise.
+const stuck = 200 * time.Millisecond
 
 // settle waits for what is still to come when the recording has ended, and compares
 // what is open.

@@ -69,8 +69,15 @@ func TestShelf(t *testing.T) {
 	}
 	s.reply("r.3", &relaypb.ScanReply{AsOf: 3}, at) // of a request that was not recorded
 	s.reply("r.2", &relaypb.ScanReply{AsOf: 2}, at)
+	s.ask(nil, scan(30, "{}"), at) // a query that the recording has not read
+	if s.again(at.Add(1)); len(given) != 2 {
+		t.Fatal("a reply from before the question", given)
+	}
+	if s.again(at); !slices.Equal(given, []uint64{1, 2, 1}) {
+		t.Fatal(given)
+	}
 	s.missing(func(item) *relaypb.ScanReply { return &relaypb.ScanReply{AsOf: 9} })
-	if !slices.Equal(given, []uint64{1, 2, 9}) {
+	if !slices.Equal(given, []uint64{1, 2, 1, 9}) {
 		t.Fatal(given)
 	}
 }

@@ -202,7 +202,7 @@ func (c *core) partThen(gateway subject.Instance, p *relaypb.Part) {
 	if x.workerThen == 0 {
 		x.workerThen = p.Worker
 	}
-	if x.workerThen != p.Worker || p.Index != x.nextThen {
+	if x.workerThen != p.Worker || p.Index != x.nextThen || !x.halted.IsZero() {
 		return
 	}
 	x.nextThen++

@@ -22,7 +22,8 @@ const maxWaits = 64
 type shelf struct {
 	requests map[string]item // by the subject of the reply that is to come
 	replies  map[item][]kept
-	order    []item // of the replies, the oldest first
+	order    []item        // of the replies, the oldest first
+	last     map[item]kept // that was given
 	waiting  map[item][]*bus.Message
 	wanted   string // the filters of the last request that had to wait
 	answer   func(*bus.Message, *relaypb.ScanReply)
@@ -31,7 +32,7 @@ type shelf struct {
 func newShelf(answer func(*bus.Message, *relaypb.ScanReply)) *shelf {
 	return &shelf{
 		requests: make(map[string]item), replies: make(map[item][]kept),
-		waiting: make(map[item][]*bus.Message), answer: answer,
+		last: make(map[item]kept), waiting: make(map[item][]*bus.Message), answer: answer,
 	}
 }
 
@@ -111,8 +112,24 @@ func (s *shelf) ask(msg *bus.Message, m *relaypb.Scan, since time.Time) {
 		s.wanted = excerpt(m.Filters)
 		return
 	}
+	if len(s.last) > shelfReplies {
+		clear(s.last)
+	}
+	s.last[k] = list[0]
 	s.answer(msg, list[0].reply)
 	s.drop(k)
+}
+
+// again gives to those who wait the reply that was given last for an equal request, if
+// it is not from before since: a query that was stopped before it was read in the
+// recording may have been read in the replay, and has taken another's reply.
+func (s *shelf) again(since time.Time) {
+	s.missing(func(k item) *relaypb.ScanReply {
+		if x, ok := s.last[k]; ok && !x.at.Before(since) {
+			return x.reply
+		}
+		return nil
+	})
 }
 
 // lacks says what the stage under test has asked that the recording does not have.
