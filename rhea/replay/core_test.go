@@ -271,7 +271,12 @@ func TestWatch(t *testing.T) {
 	s.then(&relaypb.Deliveries{Monitor: 3, Number: 2, Events: []*relaypb.Delivery{delivery(41, 1, 32)}})
 	s.c.hear(&relaypb.Deliveries{Monitor: 4, Number: 2, Events: []*relaypb.Delivery{delivery(8, 1, 2)}})
 
-	s.ask(&relaypb.Unwatch{Conn: conn(1), Num: 32})
+	moved := watching(40) // its monitor has died
+	moved.After = 41
+	if sent = s.ask(moved); len(sent) != 0 {
+		t.Fatalf("a subscription that has moved is asked for again: %v", sent)
+	}
+	s.ask(&relaypb.Unwatch{Conn: conn(1), Num: 40})
 	keyed := watching(48)
 	keyed.After, keyed.Keys = 41, [][]byte{make([]byte, 32)}
 	sent = s.ask(keyed)

@@ -46,7 +46,7 @@ func (c *core) askWatch(m *relaypb.Watch) {
 		owed: make(map[item]bool), early: make(map[item]bool), seenThen: m.After, seenNow: m.After,
 	}
 	if c.under == "" {
-		if old := c.live(k.gateway, w.where); old != nil {
+		if old := c.live(k.gateway, w.where, m.After); old != nil {
 			c.handOver(old, k, m)
 			return
 		}
@@ -70,10 +70,19 @@ func (c *core) askWatch(m *relaypb.Watch) {
 }
 
 // live returns a subscription whose number the recorded gateway has given up for
-// another (Unwatch below), and which goes on here.
-func (c *core) live(gateway subject.Instance, where place) *question {
+// another, and which goes on here: as it said (Unwatch below), or without a word when
+// its monitor was gone, if nothing else is there that the watch could follow.
+func (c *core) live(gateway subject.Instance, where place, after uint64) *question {
 	for _, q := range c.detached[gateway] {
 		if q.watch.where == where {
+			return q
+		}
+	}
+	if slices.ContainsFunc(c.tokens[where], func(t token) bool { return t.after == after || t.watch != nil && c.at.Sub(t.at) < onItsWay }) {
+		return nil
+	}
+	for _, q := range c.open() {
+		if q.watch != nil && q.key.gateway == gateway && q.watch.where == where && !q.recorded.over {
 			return q
 		}
 	}
