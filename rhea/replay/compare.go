@@ -71,6 +71,7 @@ func (c *core) compare(q *question) (verdict, *Difference) {
 	switch {
 	case loose && parted == len(then):
 		parted = -1
+	case q.kind == askedWatch: // knows no limit
 	case parted == len(then) && len(now)-parted <= out.then, parted == len(now) && len(then)-parted <= out.now:
 		parted = -1 // a limit lets one more in for each that is left out
 	}

@@ -56,6 +56,7 @@ type core struct {
 	chains   []*question
 	doubts   []doubt
 	head     uint64 // of the log that is played on, as known last
+	headThen uint64 // of the recorded log
 	logFrom  uint64 // of the recorded log, as seen last
 	ask      func(*relaypb.Scan, *question)
 	explain  func() string // why an answer may be missing; may be nil

@@ -56,7 +56,7 @@ func (c *core) askWatch(m *relaypb.Watch) {
 			w.seenNow = c.head
 			c.result.Foreign++
 		case t.watch != nil:
-			w.query, w.seenNow = t.query, t.watch.seenNow
+			w.query, w.seenNow = t.query, max(t.watch.seenNow, c.translate(m.After))
 		case t.query.mine == 0 || !t.query.replayed.over || len(t.query.replayed.end) < 4 || t.query.replayed.end[:4] != "EOSE":
 			c.result.Skipped++ // the replay has closed what it follows
 			return
@@ -104,6 +104,16 @@ func (c *core) sendWatch(q *question) {
 	c.send(c.space.Sub(c.shardOf(conn)), &relaypb.SubInbox{Body: &relaypb.SubInbox_Watch{Watch: &relaypb.Watch{
 		Conn: conn, Num: q.mine, After: q.watch.seenNow, Filters: m.Filters, Keys: m.Keys,
 	}}})
+}
+
+// translate makes of a place in the recorded log one in the replay's: as far behind
+// the end, 0 when that is not known. A subscription that gets a key is not sent what
+// the key may see of the time before.
+func (c *core) translate(after uint64) uint64 {
+	if behind := c.headThen - after; after <= c.headThen && behind <= c.head {
+		return c.head - behind
+	}
+	return 0
 }
 
 // take finds where a watch goes on, and uses that up.
