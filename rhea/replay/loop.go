@@ -6,6 +6,7 @@ import (
 
 	"rhea/proto/bus"
 	"rhea/proto/relaypb"
+	"rhea/proto/subject"
 )
 
 // attend takes one thing that comes in, or nothing when the time is up.
@@ -80,9 +81,18 @@ func (p *player) hearSlice(s slice) {
 func (p *player) serveScan(msg *bus.Message) {
 	p.scans.Each(msg, func(m *relaypb.ScanInbox) {
 		if ask := m.GetScan(); ask != nil {
-			p.shelf.ask(msg, ask, p.core.oldest())
+			p.shelf.ask(msg, ask, p.since())
 		}
 	})
+}
+
+// since is when the oldest recorded reply came that a stage may be given. A
+// negentropy process asks exactly as the recorded one did, so none is left over.
+func (p *player) since() time.Time {
+	if p.o.Under == subject.Reqworker {
+		return p.core.oldest()
+	}
+	return time.Time{}
 }
 
 func (p *player) serveFetch(msg *bus.Message) {
@@ -130,7 +140,7 @@ func (p *player) gate(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if since := p.core.overdue(time.Now().Add(-stuck)); !since.IsZero() {
+		if since := p.core.overdue(time.Now().Add(-stuck)); !since.IsZero() && p.o.Under == subject.Reqworker {
 			p.shelf.again(since)
 		}
 		p.progress()
