@@ -69,7 +69,7 @@ func (c *core) checkCount(num uint64) {
 	case !n.since.Add(c.config.QueryTimeout).After(c.now):
 		c.metrics.timeouts.Inc()
 		c.dropCount(n, true)
-		c.sayClosed(n.conn, n.id, nostr.Failed.Text("the relay is too busy; try again"))
+		c.sayClosed(n.conn, n.id, nostr.Failed.Text("the relay did not answer in time; try again"))
 		return
 	case !n.again.After(c.now):
 		c.metrics.resumed.Inc()

@@ -89,7 +89,7 @@ func (c *core) checkEvent(num uint64) {
 	end := e.since.Add(c.config.EventTimeout)
 	if !end.After(c.now) {
 		c.metrics.timeouts.Inc()
-		c.answer(num, e, "", false, nostr.Failed.Text("the relay is too busy; try again"))
+		c.answer(num, e, "", false, nostr.Failed.Text("the relay did not answer in time; try again"))
 		return
 	}
 	if !e.again.After(c.now) {

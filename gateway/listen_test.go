@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -68,8 +69,10 @@ func TestRetire(t *testing.T) {
 }
 
 // TestRetireUnderLoad has clients connect without a pause while entrances on their
-// address come and retire: each of them is served.
+// address come and retire. One handshake each time is what the kernel may reset (see
+// Retire); of a listener that is merely closed, it is as many as there are clients.
 func TestRetireUnderLoad(t *testing.T) {
+	const retirements = 3
 	var serving sync.WaitGroup
 	open := func(address string) *entrance {
 		e, err := listen(t.Context(), address, true)
@@ -82,8 +85,7 @@ func TestRetireUnderLoad(t *testing.T) {
 				if err != nil {
 					return
 				}
-				_, _ = nc.Write([]byte("hello")) // a client that is gone complains itself
-				_ = nc.Close()
+				serving.Go(func() { answer(nc) })
 			}
 		})
 		return e
@@ -91,9 +93,9 @@ func TestRetireUnderLoad(t *testing.T) {
 	now := open("127.0.0.1:0")
 	address := now.Addr().String()
 	stop := make(chan struct{})
-	failures := make(chan error, 4)
 	var clients sync.WaitGroup
-	for range cap(failures) {
+	var greeted, failed atomic.Int32
+	for range 16 {
 		clients.Go(func() {
 			for {
 				select {
@@ -102,35 +104,41 @@ func TestRetireUnderLoad(t *testing.T) {
 				default:
 				}
 				if err := greet(address); err != nil {
-					failures <- err
-					return
+					t.Log(err)
+					failed.Add(1)
+				} else {
+					greeted.Add(1)
 				}
 			}
 		})
 	}
-	for range 3 {
+	for range retirements {
 		next := open(address)
 		if err := now.Retire(); err != nil {
 			t.Fatal(err)
 		}
-		select {
-		case <-time.After(lastCall + lastCall/4):
-		case err := <-failures:
-			t.Fatal(err)
-		}
+		time.Sleep(lastCall + lastCall/4) // what happens meanwhile is the test
 		now = next
 	}
 	close(stop)
 	clients.Wait()
 	_ = now.Close()
 	serving.Wait()
-	close(failures)
-	for err := range failures {
-		t.Error(err)
+	if greeted.Load() == 0 || failed.Load() > retirements {
+		t.Errorf("%d clients were greeted and %d were not, want at most %d", greeted.Load(), failed.Load(), retirements)
 	}
 }
 
-// greet connects and hears what the other side has to say.
+// answer says hello to a client that has said something.
+func answer(nc net.Conn) {
+	defer nc.Close()
+	if _, err := nc.Read(make([]byte, 1)); err == nil {
+		_, _ = nc.Write([]byte("hello")) // a client that is gone complains itself
+		_, _ = io.Copy(io.Discard, nc)
+	}
+}
+
+// greet connects, says something, and hears what the other side has to say.
 func greet(address string) error {
 	c, err := net.Dial("tcp", address)
 	if err != nil {
@@ -140,8 +148,12 @@ func greet(address string) error {
 	if tcp, ok := c.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0) // thousands of closed connections would use up the ports
 	}
-	b, err := io.ReadAll(c)
-	if err == nil && string(b) != "hello" {
+	_ = c.SetDeadline(deadline())
+	if _, err := c.Write([]byte("x")); err != nil {
+		return err
+	}
+	b := make([]byte, len("hello"))
+	if _, err = io.ReadFull(c, b); err == nil && string(b) != "hello" {
 		err = fmt.Errorf("heard %q", b)
 	}
 	return err

@@ -67,8 +67,8 @@ func TestLateTick(t *testing.T) {
 	}
 	const want = `["OK","a",true,""]
 ["EVENT","s",{}]
-["OK","b",false,"error: the relay is too busy; try again"]
-["CLOSED","t","error: the relay is too busy; try again"]`
+["OK","b",false,"error: the relay did not answer in time; try again"]
+["CLOSED","t","error: the relay did not answer in time; try again"]`
 	if got := strings.Join(heard, "\n"); got != want {
 		t.Errorf("heard\n%s\nwant\n%s", got, want)
 	}

@@ -135,7 +135,7 @@ func (c *core) checkSession(num uint64) {
 		return
 	}
 	c.metrics.timeouts.Inc()
-	c.failSession(s, nostr.Failed.Text("the relay is too busy; start over"))
+	c.failSession(s, nostr.Failed.Text("the relay did not answer in time; start over"))
 }
 
 // moveSessions ends the sessions of shards whose owner has changed, which know

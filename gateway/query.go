@@ -197,7 +197,7 @@ func (c *core) checkQuery(s *sub) {
 	switch {
 	case !q.progress.Add(c.config.QueryTimeout).After(c.now):
 		c.metrics.timeouts.Inc()
-		c.closeSub(s, nostr.Failed.Text("the relay is too busy; try again"))
+		c.closeSub(s, nostr.Failed.Text("the relay did not answer in time; try again"))
 	case !q.asked.Add(resumeQuery).After(c.now):
 		c.resume(s)
 	default:
