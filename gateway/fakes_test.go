@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -296,6 +297,29 @@ type fakeWatch struct {
 	after   int
 }
 
+// owe adds a recipient of an event to deliveries in the order of their Seqs.
+func owe(list []*relaypb.Delivery, seq uint64, json []byte, num uint64) []*relaypb.Delivery {
+	at, found := slices.BinarySearchFunc(list, seq, func(d *relaypb.Delivery, seq uint64) int { return cmp.Compare(d.Seq, seq) })
+	if !found {
+		list = slices.Insert(list, at, &relaypb.Delivery{Seq: seq, Json: json})
+	}
+	list[at].Nums = append(list[at].Nums, num)
+	return list
+}
+
+// piecemeal puts each event into Deliveries of its own, for all of them may be more
+// than a bus message holds. The last says how far they go.
+func piecemeal(d *relaypb.Deliveries) (list []*relaypb.Deliveries) {
+	now := uint64(time.Now().UnixNano())
+	for ; len(d.Events) > 1; d.Events = d.Events[1:] {
+		list = append(list, &relaypb.Deliveries{Monitor: d.Monitor, Events: d.Events[:1], Committed: now})
+	}
+	if len(d.Events) > 0 {
+		d.Committed = now
+	}
+	return append(list, d)
+}
+
 // startMonitor runs a monitor that numbers what it sends to each gateway.
 func (w *world) startMonitor() (stop func()) {
 	return runFake(w, subject.Monitor, w.space.Sub, func() *relaypb.SubInbox { return new(relaypb.SubInbox) },
@@ -328,7 +352,7 @@ func (w *world) startMonitor() (stop func()) {
 					}
 					for i, e := range w.since(v.after)[:max(0, head-v.after)] {
 						if wants(v.filters, e) && visible(e, v.keys) {
-							d.Events = append(d.Events, &relaypb.Delivery{Seq: uint64(v.after + i + 1), Json: e.json, Nums: []uint64{num}})
+							d.Events = owe(d.Events, uint64(v.after+i+1), e.json, num)
 						}
 					}
 					v.after = head
@@ -340,12 +364,11 @@ func (w *world) startMonitor() (stop func()) {
 					if len(d.Events)+len(d.Watching) == 0 {
 						continue
 					}
-					if len(d.Events) > 0 {
-						d.Committed = uint64(time.Now().UnixNano())
+					for _, one := range piecemeal(d) {
+						numbers[gw]++
+						one.Number = numbers[gw]
+						_ = out.Send(w.space.Out(gw), &relaypb.OutInbox{Body: &relaypb.OutInbox_Deliveries{Deliveries: one}})
 					}
-					numbers[gw]++
-					d.Number = numbers[gw]
-					_ = out.Send(w.space.Out(gw), &relaypb.OutInbox{Body: &relaypb.OutInbox_Deliveries{Deliveries: d}})
 				}
 			}
 		})

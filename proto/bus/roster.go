@@ -159,7 +159,7 @@ func (r *Roster) Run(ctx context.Context) error {
 			if err := r.muzzled(); err != nil {
 				return err
 			}
-			close(r.settled)
+			r.settle()
 		case <-beat.C:
 			if err := r.muzzled(); err != nil {
 				return err
@@ -170,6 +170,18 @@ func (r *Roster) Run(ctx context.Context) error {
 			r.announce()
 		}
 	}
+}
+
+// settle says, here and on the bus, that everybody has had time to be heard.
+func (r *Roster) settle() {
+	close(r.settled)
+	if r.self == nil {
+		return
+	}
+	r.mu.Lock()
+	r.self.Settled = true
+	r.mu.Unlock()
+	r.announce()
 }
 
 func (r *Roster) announce() {
@@ -259,18 +271,23 @@ func (r *Roster) take(m *relaypb.Member, now time.Time) (bool, error) {
 	return news, nil
 }
 
-// conflict finds out whether this process, being the younger, must give way.
+// conflict finds out whether this process must give way: one that has just come,
+// or, of two who have, or have not, the younger by the clocks of their machines. A
+// newcomer with a wrong setting thus ends no relay that runs, whatever its clock says.
 func (r *Roster) conflict(m *relaypb.Member) error {
 	if r.self == nil || m.Gone {
 		return nil
 	}
-	younger := r.self.Started > m.Started || r.self.Started == m.Started && r.self.Instance > m.Instance
+	yields := r.self.Started > m.Started || r.self.Started == m.Started && r.self.Instance > m.Instance
+	if r.self.Settled != m.Settled {
+		yields = m.Settled
+	}
 	switch {
 	case m.Instance == r.self.Instance && (m.Pid != r.self.Pid || m.Host != r.self.Host || m.Stage != r.self.Stage):
 		if r.self.Started >= m.Started {
 			return fmt.Errorf("bus: instance %s is taken by a %s on %s; start again", r.bus.Instance, m.Stage, m.Host)
 		}
-	case m.Shards != r.self.Shards && younger:
+	case m.Shards != r.self.Shards && yields:
 		return fmt.Errorf("bus: this deployment has %d shards (says a %s on %s), and this process is configured for %d", m.Shards, m.Stage, m.Host, r.self.Shards)
 	}
 	return nil

@@ -37,6 +37,11 @@ func (c *cut) Publish(s, r string, d []byte) error {
 }
 
 func start(t *testing.T, m *Memory, shards int, stage subject.Stage) *process {
+	return startAt(t, m, shards, stage, time.Now())
+}
+
+// startAt starts a process that says it started then.
+func startAt(t *testing.T, m *Memory, shards int, stage subject.Stage, then time.Time) *process {
 	sp, err := subject.New("test", shards)
 	if err != nil {
 		t.Fatal(err)
@@ -44,6 +49,7 @@ func start(t *testing.T, m *Memory, shards int, stage subject.Stage) *process {
 	p := &process{crash: &cut{Conn: memoryConn{m: m}}, done: make(chan error, 1)}
 	p.bus = New(sp, NewInstance(), quiet, p.crash, p.crash, p.crash)
 	p.roster = NewRoster(p.bus, stage, "test", nil)
+	p.roster.self.Started = then.UnixMilli()
 	p.inbox = Listen(p.bus, func() *relaypb.IngestInbox { return new(relaypb.IngestInbox) }, 0)
 	own := NewOwnership(p.bus, p.roster, stage, p.inbox, sp.Ingest)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -138,27 +144,29 @@ func TestShardOwnership(t *testing.T) {
 }
 
 // A process whose number of shards differs from the deployment's goes, and the
-// others stay.
+// others stay, also when its clock says that it was there first.
 func TestShardCountConflict(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := NewMemory()
-		a := start(t, m, 16, subject.Ingester)
-		time.Sleep(time.Second)
-		b := start(t, m, 32, subject.Monitor)
-		if err := <-b.done; err == nil {
-			t.Fatal("accepted")
-		} else {
-			t.Log(err)
-		}
-		time.Sleep(time.Second)
-		if a.held.Load() != 16 {
-			t.Fatalf("the older holds %d", a.held.Load())
-		}
-		a.stop()
-		if err := <-a.done; err != nil {
-			t.Fatal(err)
-		}
-	})
+	for _, behind := range []time.Duration{0, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			m := NewMemory()
+			a := start(t, m, 16, subject.Ingester)
+			time.Sleep(time.Second)
+			b := startAt(t, m, 32, subject.Monitor, time.Now().Add(-behind))
+			if err := <-b.done; err == nil {
+				t.Fatal("accepted")
+			} else {
+				t.Log(err)
+			}
+			time.Sleep(time.Second)
+			if a.held.Load() != 16 {
+				t.Fatalf("the older holds %d", a.held.Load())
+			}
+			a.stop()
+			if err := <-a.done; err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
 }
 
 // Whoever looks on sees a process that has gone go at once.

@@ -40,7 +40,9 @@ type Member struct {
 	Stats    map[string]float64     `protobuf:"bytes,12,rep,name=stats,proto3" json:"stats,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed64,2,opt,name=value"` // gauges and counters, for rhea status
 	// The process has ended: said by itself as its last word, or by a supervisor
 	// that saw it die, so that nobody waits for the silence to grow long.
-	Gone          bool `protobuf:"varint,13,opt,name=gone,proto3" json:"gone,omitempty"`
+	Gone bool `protobuf:"varint,13,opt,name=gone,proto3" json:"gone,omitempty"`
+	// The process has been on the bus for long enough to have heard of the others.
+	Settled       bool `protobuf:"varint,14,opt,name=settled,proto3" json:"settled,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -166,6 +168,13 @@ func (x *Member) GetGone() bool {
 	return false
 }
 
+func (x *Member) GetSettled() bool {
+	if x != nil {
+		return x.Settled
+	}
+	return false
+}
+
 // Asks every process to announce itself at once; on hello.
 type Hello struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -207,7 +216,7 @@ var File_member_proto protoreflect.FileDescriptor
 
 const file_member_proto_rawDesc = "" +
 	"\n" +
-	"\fmember.proto\x12\arhea.v1\"\x84\x03\n" +
+	"\fmember.proto\x12\arhea.v1\"\x9e\x03\n" +
 	"\x06Member\x12\x14\n" +
 	"\x05stage\x18\x01 \x01(\tR\x05stage\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\aR\binstance\x12\x12\n" +
@@ -222,7 +231,8 @@ const file_member_proto_rawDesc = "" +
 	" \x01(\x06R\x05store\x12\x14\n" +
 	"\x05owned\x18\v \x03(\rR\x05owned\x120\n" +
 	"\x05stats\x18\f \x03(\v2\x1a.rhea.v1.Member.StatsEntryR\x05stats\x12\x12\n" +
-	"\x04gone\x18\r \x01(\bR\x04gone\x1a8\n" +
+	"\x04gone\x18\r \x01(\bR\x04gone\x12\x18\n" +
+	"\asettled\x18\x0e \x01(\bR\asettled\x1a8\n" +
 	"\n" +
 	"StatsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
