@@ -45,8 +45,8 @@ func TestGoNostr(t *testing.T) {
 			t.Fatal(err)
 		}
 		ids = append(ids, e.ID)
-	}
-	for i := range ids {
+		// Taken one by one: the library hands events on in goroutines of their own, in
+		// no order among those that wait.
 		select {
 		case e := <-sub.Events:
 			if e.ID != ids[i] {
