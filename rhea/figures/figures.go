@@ -68,13 +68,10 @@ func gather(ctx context.Context, data string, p stage.Process) (families []*dto.
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	c := settings.Default()
-	c.Gateway.Listen, c.Gateway.Relay, c.Writer.Dir = "127.0.0.1:0", c.Relay, data+"/store"
+	c.Up.Data, c.Gateway.Listen, c.Gateway.Relay, c.Writer.Dir = data, "127.0.0.1:0", c.Relay, data+"/store"
 	gathered := errors.New("the relay has never been whole")
 	ended := solo.Run(ctx, solo.Options{
-		Data: data, BusListen: "127.0.0.1:0", Bus: c.Bus,
-		Gateway: c.Gateway, Ingester: c.Ingester, Writer: c.Writer, Reqworker: c.Reqworker,
-		Monitor: c.Monitor, Negentropy: c.Negentropy, Limits: c.Limits, Policy: c.Policy,
-		Drain: stage.DefaultCommon().Stage.Drain,
+		Settings: c, Drain: stage.DefaultCommon().Stage.Drain,
 		OnReady: func(net.Addr) {
 			families, gathered = p.Gather()
 			stop()

@@ -7,17 +7,11 @@ import (
 	"log/slog"
 	"sync"
 
-	"rhea/ingester"
-	"rhea/monitor"
-	"rhea/negentropy"
 	"rhea/proto/bus"
-	"rhea/proto/limits"
-	"rhea/proto/policy"
 	"rhea/proto/stage"
 	"rhea/proto/subject"
-	"rhea/reqworker"
+	"rhea/rhea/settings"
 	"rhea/rhea/whole"
-	"rhea/writer"
 )
 
 // Own are stages in this process, on a bus in memory, to replay into.
@@ -25,13 +19,7 @@ type Own struct {
 	Under subject.Stage // the only one; empty: all but the gateway
 	Space subject.Space
 
-	Ingester   ingester.Config
-	Writer     writer.Config // with the directory of an empty store
-	Reqworker  reqworker.Config
-	Monitor    monitor.Config
-	Negentropy negentropy.Config
-	Limits     limits.Limits
-	Policy     policy.Policy
+	Settings settings.Relay // Writer.Dir is the directory of an empty store
 
 	Clock *Clock // that events are judged by
 	Log   *slog.Logger
@@ -88,19 +76,7 @@ func (o Own) With(ctx context.Context, play func(ctx context.Context, join Join)
 func (o Own) run(ctx context.Context, st subject.Stage, b *bus.Bus) error {
 	env := stage.Env{
 		Bus: b, Log: o.Log.With("stage", string(st)), Metrics: stage.NewMetrics(string(st)), Checks: new(stage.Checks),
-		Limits: o.Limits, Policy: o.Policy, Version: stage.Version(), Clock: o.Clock.Now,
+		Limits: o.Settings.Limits, Policy: o.Settings.Policy, Version: stage.Version(), Clock: o.Clock.Now,
 	}
-	switch st {
-	case subject.Ingester:
-		return ingester.Run(ctx, o.Ingester, env)
-	case subject.Writer:
-		return writer.Run(ctx, o.Writer, env)
-	case subject.Reqworker:
-		return reqworker.Run(ctx, o.Reqworker, env)
-	case subject.Monitor:
-		return monitor.Run(ctx, o.Monitor, env)
-	case subject.Negentropy:
-		return negentropy.Run(ctx, o.Negentropy, env)
-	}
-	return fmt.Errorf("no such stage: %s", st)
+	return o.Settings.Run(ctx, st, env)
 }

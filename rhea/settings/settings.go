@@ -4,7 +4,8 @@
 // run a relay, for the check of a file, and for the reference page
 // (docs/configuration.md), which package reference writes.
 //
-// It knows what can be set, and not what the settings do.
+// It knows what can be set, and not what the settings do: for that it has the
+// stages' own Run.
 package settings
 
 import (

@@ -27,35 +27,18 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"rhea/gateway"
-	"rhea/ingester"
-	"rhea/monitor"
-	"rhea/negentropy"
 	"rhea/proto/bus"
-	"rhea/proto/limits"
-	"rhea/proto/policy"
 	"rhea/proto/stage"
 	"rhea/proto/subject"
-	"rhea/reqworker"
 	"rhea/rhea/datadir"
 	"rhea/rhea/natsd"
+	"rhea/rhea/settings"
 	"rhea/rhea/whole"
-	"rhea/writer"
 )
 
 // Options configure the whole relay.
 type Options struct {
-	Data      string     // the data directory
-	BusListen string     // address of the NATS server
-	Bus       bus.Config // without URL
-
-	Gateway    gateway.Config // Ready is Run's
-	Ingester   ingester.Config
-	Writer     writer.Config
-	Reqworker  reqworker.Config
-	Monitor    monitor.Config
-	Negentropy negentropy.Config
-	Limits     limits.Limits
-	Policy     policy.Policy
+	Settings settings.Relay // Gateway.Ready and Bus.URL are Run's
 
 	Drain   time.Duration     // what each stage may take to stop
 	OnReady func(at net.Addr) // called once, when the relay is whole
@@ -73,24 +56,24 @@ type running struct {
 // first. It returns the first stage's error, if one fails, and an
 // *datadir.InUseError if a relay already runs on the data directory.
 func Run(ctx context.Context, o Options, p stage.Process) (err error) {
-	held, err := datadir.Hold(o.Data, "rhea solo")
+	held, err := datadir.Hold(o.Settings.Up.Data, "rhea solo")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, held.Release()) }()
-	server, err := natsd.Start(o.BusListen, p.Log)
+	server, err := natsd.Start(o.Settings.Up.Bus, p.Log)
 	if err != nil {
 		return err
 	}
 	defer server.Stop()
 	server.Measure(p.Metrics)
-	o.Bus.URL = server.URL()
-	b, err := bus.Dial(ctx, o.Bus, bus.NewInstance(), "solo", p.Log, nats.InProcessServer(server))
+	o.Settings.Bus.URL = server.URL()
+	b, err := bus.Dial(ctx, o.Settings.Bus, bus.NewInstance(), "solo", p.Log, nats.InProcessServer(server))
 	if err != nil {
 		return err
 	}
 	defer b.Close()
-	if err := held.Announce(o.Bus); err != nil {
+	if err := held.Announce(o.Settings.Bus); err != nil {
 		return err
 	}
 	roster := bus.NewRoster(b, "", "", nil)
@@ -102,7 +85,7 @@ func Run(ctx context.Context, o Options, p stage.Process) (err error) {
 // live runs the stages.
 func (o Options) live(ctx context.Context, b *bus.Bus, roster *bus.Roster, inside nats.Option, p stage.Process) error {
 	listening := make(chan net.Addr, 1)
-	o.Gateway.Ready = func(at net.Addr) { listening <- at }
+	o.Settings.Gateway.Ready = func(at net.Addr) { listening <- at }
 	failed := make(chan struct{}, len(subject.Stages()))
 	want := make(map[subject.Stage]int)
 	var all []*running
@@ -137,7 +120,7 @@ func (o Options) live(ctx context.Context, b *bus.Bus, roster *bus.Roster, insid
 		case <-failed:
 			stopping = true
 		case s := <-p.Reload: // the stages have theirs themselves
-			o.Drain, o.Gateway = stage.Section[stage.DrainConfig](s).Drain, stage.Section[gateway.Config](s)
+			o.Drain, o.Settings.Gateway = stage.Section[stage.DrainConfig](s).Drain, stage.Section[gateway.Config](s)
 		}
 	}
 	stopWaiting()
@@ -153,8 +136,8 @@ func (o Options) start(ctx context.Context, st subject.Stage, inside nats.Option
 	p = p.For(string(st))
 	go func() {
 		defer close(r.ended)
-		err := stage.WithBus(ctx, p, o.Bus, o.Limits, o.Policy, stage.Version(), func(ctx context.Context, env stage.Env) error {
-			return o.run(ctx, st, env)
+		err := stage.WithBus(ctx, p, o.Settings.Bus, o.Settings.Limits, o.Settings.Policy, stage.Version(), func(ctx context.Context, env stage.Env) error {
+			return o.Settings.Run(ctx, st, env)
 		}, inside)
 		stopped := ctx.Err() != nil
 		switch {
@@ -168,24 +151,6 @@ func (o Options) start(ctx context.Context, st subject.Stage, inside nats.Option
 	return r
 }
 
-func (o Options) run(ctx context.Context, st subject.Stage, env stage.Env) error {
-	switch st {
-	case subject.Gateway:
-		return gateway.Run(ctx, o.Gateway, env)
-	case subject.Ingester:
-		return ingester.Run(ctx, o.Ingester, env)
-	case subject.Writer:
-		return writer.Run(ctx, o.Writer, env)
-	case subject.Reqworker:
-		return reqworker.Run(ctx, o.Reqworker, env)
-	case subject.Monitor:
-		return monitor.Run(ctx, o.Monitor, env)
-	case subject.Negentropy:
-		return negentropy.Run(ctx, o.Negentropy, env)
-	}
-	return fmt.Errorf("no such stage: %s", st)
-}
-
 // drain stops the stages in order, each within o.Drain, and returns the errors
 // that any of them has ended with.
 func (o Options) drain(all []*running) error {
@@ -195,7 +160,7 @@ func (o Options) drain(all []*running) error {
 		r.stop()
 		patience := o.Drain
 		if st == subject.Gateway {
-			patience += o.Gateway.StopTime()
+			patience += o.Settings.Gateway.StopTime()
 		}
 		timer := time.NewTimer(patience)
 		select {

@@ -259,9 +259,7 @@ func (r *replaying) inside(ctx context.Context, data string, log *slog.Logger) (
 	}
 	r.cfg.Writer.Dir = datadir.Store(data)
 	own := replay.Own{
-		Under: r.o.Under, Space: space, Ingester: r.cfg.Ingester, Writer: r.cfg.Writer, Reqworker: r.cfg.Reqworker,
-		Monitor: r.cfg.Monitor, Negentropy: r.cfg.Negentropy, Limits: r.cfg.Limits, Policy: r.cfg.Policy,
-		Clock: r.o.Clock, Log: log,
+		Under: r.o.Under, Space: space, Settings: r.cfg, Clock: r.o.Clock, Log: log,
 	}
 	err = own.With(ctx, func(ctx context.Context, join replay.Join) error {
 		result, err = replay.Run(ctx, r.from, join, r.o)

@@ -44,9 +44,7 @@ func solo(h stage.Host) int {
 			settle(&cfg)
 			cfg.Gateway.Relay = cfg.Relay
 			return relay.Run(ctx, relay.Options{
-				Data: cfg.Up.Data, BusListen: cfg.Up.Bus, Bus: cfg.Bus,
-				Gateway: cfg.Gateway, Ingester: cfg.Ingester, Writer: cfg.Writer, Reqworker: cfg.Reqworker,
-				Monitor: cfg.Monitor, Negentropy: cfg.Negentropy, Limits: cfg.Limits, Policy: cfg.Policy, Drain: common.Stage.Drain,
+				Settings: cfg, Drain: common.Stage.Drain,
 				OnReady: func(at net.Addr) { fmt.Fprint(h.Stdout, readyLine(at.String(), 1, cfg.Up.Data)) },
 			}, p)
 		},
