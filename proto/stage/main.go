@@ -21,6 +21,9 @@ type Program struct {
 	Stage   string // in logs and metrics: "gateway"
 	Version string
 	Doc     string // one paragraph for --help
+	// Part is the part of the machine's processors that Main takes; see Share. It may
+	// be nil: all.
+	Part func(processors int) int
 	// Config points to the program's struct of sections, holding the defaults;
 	// see Loader.Config. It is filled before Run is called.
 	Config any
@@ -108,6 +111,7 @@ func IgnoreBrokenPipes() { signal.Ignore(syscall.SIGPIPE) }
 // broken invariant is to be loud.
 func Main(p Program) {
 	IgnoreBrokenPipes()
+	Share(p.Part)
 	os.Exit(p.Start(Host{
 		Args: os.Args[1:], LookupEnv: os.LookupEnv, Environ: os.Environ(),
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: StopSignals(), HasTerminal: HasTerminal,

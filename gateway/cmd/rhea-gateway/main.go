@@ -24,6 +24,7 @@ func main() {
 		Name:     "rhea-gateway",
 		Stage:    "gateway",
 		Version:  stage.Version(),
+		Part:     stage.Quarter,
 		Doc:      "The gateway holds the clients' WebSocket connections and passes what they say to the other stages.",
 		Config:   &config,
 		StopTime: func(s stage.Settings) time.Duration { return stage.Section[gateway.Config](s).StopTime() },

@@ -23,7 +23,7 @@ type config struct {
 func main() {
 	cfg := config{Ingester: ingester.DefaultConfig(), Limits: limits.Default(), Policy: policy.Default(), Bus: bus.DefaultConfig()}
 	stage.Main(stage.Program{
-		Name: "rhea-ingester", Stage: string(subject.Ingester), Version: stage.Version(),
+		Name: "rhea-ingester", Stage: string(subject.Ingester), Version: stage.Version(), Part: stage.Half,
 		Doc: "The ingester stage of a Rhea relay: parses published events, checks ids, " +
 			"limits and signatures, and hands the good ones to the writer. Start as many as there is work for.",
 		Config: &cfg,

@@ -23,7 +23,7 @@ type config struct {
 func main() {
 	cfg := config{Monitor: monitor.DefaultConfig(), Limits: limits.Default(), Policy: policy.Default(), Bus: bus.DefaultConfig()}
 	stage.Main(stage.Program{
-		Name: "rhea-monitor", Stage: string(subject.Monitor), Version: stage.Version(),
+		Name: "rhea-monitor", Stage: string(subject.Monitor), Version: stage.Version(), Part: stage.Quarter,
 		Doc: "The monitor stage of a Rhea relay: follows the log and tells the gateways which of their " +
 			"subscriptions each new event is for. Start as many as there is work for.",
 		Config: &cfg,

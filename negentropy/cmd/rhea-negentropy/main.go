@@ -23,7 +23,7 @@ type config struct {
 func main() {
 	cfg := config{Negentropy: negentropy.DefaultConfig(), Limits: limits.Default(), Policy: policy.Default(), Bus: bus.DefaultConfig()}
 	stage.Main(stage.Program{
-		Name: "rhea-negentropy", Stage: string(subject.Negentropy), Version: stage.Version(),
+		Name: "rhea-negentropy", Stage: string(subject.Negentropy), Version: stage.Version(), Part: stage.Half,
 		Doc: "The negentropy stage of a Rhea relay: answers NIP-77 sessions, in which clients find out " +
 			"which events they and the relay lack. Each process keeps the ids of all public events in memory.",
 		Config: &cfg,

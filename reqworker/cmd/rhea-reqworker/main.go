@@ -23,7 +23,7 @@ type config struct {
 func main() {
 	cfg := config{Reqworker: reqworker.DefaultConfig(), Limits: limits.Default(), Policy: policy.Default(), Bus: bus.DefaultConfig()}
 	stage.Main(stage.Program{
-		Name: "rhea-reqworker", Stage: string(subject.Reqworker), Version: stage.Version(),
+		Name: "rhea-reqworker", Stage: string(subject.Reqworker), Version: stage.Version(), Part: stage.Quarter,
 		Doc: "The reqworker stage of a Rhea relay: checks the filters of REQs and COUNTs, reads what is stored slice by slice, " +
 			"and sends it as fast as each client takes it. Start as many as there is work for.",
 		Config: &cfg,

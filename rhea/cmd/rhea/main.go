@@ -19,35 +19,37 @@ type command struct {
 	name string
 	what string // one line
 	run  func(h stage.Host) int
-	// daemon says that it does not end when nobody reads its output any more; the
-	// others do, without a word, as programs in a pipe should.
-	daemon bool
+	// daemon is the part of the processors that it takes (stage.Share) if it is one of
+	// those that do not end when nobody reads their output any more, else nil; the others
+	// do, without a word, as programs in a pipe should.
+	daemon func(processors int) int
 }
 
 func commands() []command {
 	return []command{
-		{"up", "run a relay, each stage a process", up, true},
-		{"solo", "run a relay in one process", solo, true},
-		{"restart", "replace the processes of a running relay by the programs on disk", restart, false},
-		{"import", "publish events from JSON lines through a running relay", importEvents, false},
-		{"export", "write stored events as JSON lines, oldest first", export, false},
-		{"scan", "write the events that match a filter, newest first", scan, false},
-		{"status", "show the processes of a running relay and what they do", showStatus, false},
-		{"top", "watch a running relay live in the terminal", showTop, false},
-		{"config", "check a file of settings: rhea config check FILE", config, false},
-		{"record", "write what the stages of a running relay say to each other to a file", recordBus, false},
-		{"show", "print a recording as text", showRecording, false},
-		{"replay", "ask a recording's questions again and compare the answers", replayRecording, false},
-		{"trace", "follow one event or one connection through the stages, live", traceBus, false},
-		{"check", "check the store of a relay that does not run", check, false},
-		{"health", "ask a process whether it can do its work", checkHealth, false},
+		{"up", "run a relay, each stage a process", up, stage.Quarter},
+		{"solo", "run a relay in one process", solo, stage.Whole},
+		{"restart", "replace the processes of a running relay by the programs on disk", restart, nil},
+		{"import", "publish events from JSON lines through a running relay", importEvents, nil},
+		{"export", "write stored events as JSON lines, oldest first", export, nil},
+		{"scan", "write the events that match a filter, newest first", scan, nil},
+		{"status", "show the processes of a running relay and what they do", showStatus, nil},
+		{"top", "watch a running relay live in the terminal", showTop, nil},
+		{"config", "check a file of settings: rhea config check FILE", config, nil},
+		{"record", "write what the stages of a running relay say to each other to a file", recordBus, nil},
+		{"show", "print a recording as text", showRecording, nil},
+		{"replay", "ask a recording's questions again and compare the answers", replayRecording, nil},
+		{"trace", "follow one event or one connection through the stages, live", traceBus, nil},
+		{"check", "check the store of a relay that does not run", check, nil},
+		{"health", "ask a process whether it can do its work", checkHealth, nil},
 	}
 }
 
 func main() {
 	for _, c := range commands() {
-		if c.daemon && len(os.Args) > 1 && os.Args[1] == c.name {
+		if c.daemon != nil && len(os.Args) > 1 && os.Args[1] == c.name {
 			stage.IgnoreBrokenPipes()
+			stage.Share(c.daemon)
 		}
 	}
 	os.Exit(run(stage.Host{

@@ -22,7 +22,7 @@ type config struct {
 func main() {
 	cfg := config{Writer: writer.DefaultConfig(), Limits: limits.Default(), Policy: policy.Default(), Bus: bus.DefaultConfig()}
 	stage.Main(stage.Program{
-		Name: "rhea-writer", Stage: string(subject.Writer), Version: stage.Version(),
+		Name: "rhea-writer", Stage: string(subject.Writer), Version: stage.Version(), Part: stage.Whole,
 		Doc: "The writer stage of a Rhea relay: owns the store, puts events on disk, publishes the log " +
 			"and reads the store for the other stages. There is one on a bus.",
 		Config: &cfg,
