@@ -12,13 +12,18 @@ import (
 // waits in line until the socket has drained or another query has ended. With
 // nothing waiting and nothing granted the budget is whole, so one query at least
 // always goes on.
+//
+// What a query is granted beyond what has come is a step, or, while no other of its
+// connection may send anything and the socket has room, a stride: most queries are
+// alone, and one question and one answer cost far less than eight of each.
 const (
-	queryBudget = 512 << 10
-	queryStep   = 64 << 10 // what a query may send beyond what it has sent
+	queryBudget = 768 << 10
+	queryStep   = 64 << 10
+	queryStride = 512 << 10
 )
 
-// grant raises what a query may send to a step beyond what came, if the budget
-// allows it, and otherwise puts the query in line.
+// grant raises what a query may send to a step or a stride beyond what came, if the
+// budget allows it, and otherwise puts the query in line.
 func (c *core) grant(s *sub) bool {
 	q, cn := s.query, s.conn
 	switch {
@@ -27,7 +32,7 @@ func (c *core) grant(s *sub) bool {
 	case q.granted-q.received >= queryStep:
 		return true
 	case len(cn.starved) == 0 && c.affordable(cn):
-		c.settle(s, q.received+queryStep, q.received)
+		c.settle(s, q.received+q.reach(cn), q.received)
 		return true
 	}
 	q.starved = true
@@ -39,6 +44,15 @@ func (c *core) grant(s *sub) bool {
 // tell when it has drained.
 func (c *core) affordable(cn *conn) bool {
 	return !cn.crowded(queryBudget - queryStep - cn.granted)
+}
+
+// reach is how far beyond what came a query of a connection may be granted now that
+// a step is affordable.
+func (q *query) reach(cn *conn) int {
+	if others := cn.granted - max(0, q.granted-q.received); others > 0 || cn.crowded(queryBudget-queryStride) {
+		return queryStep
+	}
+	return queryStride
 }
 
 // more grants a running query more.
@@ -60,7 +74,7 @@ func (c *core) fund(cn *conn) {
 		q := s.query
 		q.starved = false
 		q.asked = c.now
-		c.settle(s, max(q.granted, q.received+queryStep), q.received)
+		c.settle(s, max(q.granted, q.received+q.reach(s.conn)), q.received)
 		if q.sent {
 			c.more(s)
 		} else {

@@ -3,7 +3,6 @@ package reqworker
 import (
 	"fmt"
 
-	"rhea/proto/bus"
 	"rhea/proto/stage"
 )
 
@@ -18,11 +17,12 @@ type Config struct {
 
 // DefaultConfig suits a relay of any size.
 func DefaultConfig() Config {
-	return Config{Concurrency: 8, SliceBytes: 40 << 10, MaxQueries: 20_000, MaxQueriesPerConn: 400, MaxFilterBytes: 256 << 20}
+	return Config{Concurrency: 8, SliceBytes: 512 << 10, MaxQueries: 20_000, MaxQueriesPerConn: 400, MaxFilterBytes: 256 << 20}
 }
 
-// maxSlice leaves room in a batch of the bus for the rest of a Part.
-const maxSlice = bus.MaxBatch - 2<<10
+// maxSlice is as much as whoever serves the store reads at once. A Part of it, with
+// room to spare, is one bus message.
+const maxSlice = 512 << 10
 
 // Validate reports the first setting out of its bounds.
 func (c Config) Validate() error {

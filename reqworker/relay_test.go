@@ -171,11 +171,8 @@ func (g *fakeGateway) run(ctx context.Context) {
 			}
 		case msg := <-g.inbox.C():
 			g.inbox.Each(msg, func(m *relaypb.OutInbox) {
-				if n := proto.Size(m); n > bus.MaxBatch {
-					p := m.GetPart()
-					if n-len(p.GetEvents()[len(p.GetEvents())-1]) > bus.MaxBatch {
-						g.t.Errorf("a part of %d bytes", n)
-					}
+				if p := m.GetPart(); len(p.GetEvents()) > 1 && proto.Size(m) > maxSlice+maxSlice/8 {
+					g.t.Errorf("a part of %d bytes", proto.Size(m))
 				}
 				if !g.lossy || g.rng.IntN(50) > 0 {
 					g.take(m)

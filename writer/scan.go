@@ -12,7 +12,7 @@ import (
 
 // maxReply bounds the events or ids in a reply, in bytes; one event may go beyond
 // it, so that a reply with an event of the largest size still fits on the bus.
-const maxReply = 256 << 10
+const maxReply = 512 << 10
 
 // scanLimits are the most that any deployment allows in a REQ: what is asked
 // here has passed the limits of this one.
