@@ -15,6 +15,7 @@ type core struct {
 	limits  limits.Limits
 	policy  policy.Policy
 	names   policy.Names
+	secret  secret
 	seen    *seen
 	metrics *metrics
 
@@ -22,6 +23,9 @@ type core struct {
 	checks []*check // signatures that the batch waits for, each once
 	wanted map[fingerprint]*check
 	bytes  int // of the batch's frames
+
+	canon nostr.Canon
+	arena []byte // of the batch's headers and JSON
 }
 
 // output is a message to send: a verdict for a gateway, or an event for the
@@ -39,7 +43,7 @@ type item struct {
 }
 
 func newCore(l limits.Limits, p policy.Policy, seenEvents int, m *metrics) *core {
-	c := &core{metrics: m, seen: newSeen(seenEvents), wanted: make(map[fingerprint]*check)}
+	c := &core{metrics: m, secret: newSecret(), seen: newSeen(seenEvents), wanted: make(map[fingerprint]*check)}
 	c.setRules(l, p)
 	return c
 }
@@ -82,7 +86,7 @@ func (c *core) finish() []output {
 
 // checkOf returns the check that e waits for, nil if e is remembered as good.
 func (c *core) checkOf(e *nostr.Event) *check {
-	key := fingerprintOf(e)
+	key := c.secret.fingerprint(e)
 	if ch := c.wanted[key]; ch != nil {
 		c.metrics.spared.Inc()
 		return ch

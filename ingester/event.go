@@ -20,6 +20,9 @@ const maxAdmitted = bus.MaxMessage - 64<<10
 // Now is in Unix seconds.
 func (c *core) take(f *relaypb.EventFrame, now int64) {
 	c.metrics.received.Inc()
+	if len(c.batch) == 0 {
+		c.recycle()
+	}
 	c.bytes += len(f.Event)
 	it := item{output: output{gateway: subject.ConnID(f.Conn).Gateway()}}
 	e, refused := c.parse(f.Event)
@@ -67,7 +70,7 @@ func (c *core) admissible(e *nostr.Event, imported bool, now int64) *refusal {
 			return refused
 		}
 	}
-	if e.ComputeID() != e.ID {
+	if c.canon.ID(e) != e.ID {
 		return invalid(reasonID, "id: is not the hash of the event")
 	}
 	return nil
@@ -76,7 +79,7 @@ func (c *core) admissible(e *nostr.Event, imported bool, now int64) *refusal {
 // admit makes the writer's message of an event, and runs the checks that need its
 // header.
 func (c *core) admit(f *relaypb.EventFrame, e *nostr.Event, now int64) (*relaypb.Admitted, *refusal) {
-	h := nostr.AppendHeader(nil, e)
+	h := c.header(e)
 	if h.Expired(now) {
 		return nil, invalid(reasonExpired, "the event has expired")
 	}
@@ -98,7 +101,7 @@ func (c *core) admit(f *relaypb.EventFrame, e *nostr.Event, now int64) (*relaypb
 	a := &relaypb.Admitted{
 		Conn: f.Conn, Num: f.Num,
 		Header: h,
-		Json:   e.AppendJSON(make([]byte, 0, len(f.Event)+32)),
+		Json:   c.json(e),
 		Vanish: vanish,
 		Hear:   c.policy.Mute && e.Kind.IsEphemeral(),
 	}

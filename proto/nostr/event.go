@@ -2,8 +2,6 @@ package nostr
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
-	"strconv"
 
 	"rhea/proto/nostr/strictjson"
 )
@@ -27,13 +25,7 @@ type Event struct {
 // [0,pubkey,created_at,kind,tags,content] in which only \n \" \\ \r \t \b \f
 // are escaped and everything else stands verbatim (NIP-01).
 func (e *Event) AppendCanonical(dst []byte) []byte {
-	dst = append(dst, `[0,"`...)
-	dst = hex.AppendEncode(dst, e.PubKey[:])
-	dst = append(dst, `",`...)
-	dst = strconv.AppendInt(dst, e.CreatedAt, 10)
-	dst = append(dst, ',')
-	dst = strconv.AppendUint(dst, uint64(e.Kind), 10)
-	dst = append(dst, ',')
+	dst = e.appendCanonicalHead(dst)
 	dst = appendTags(dst, e.Tags, strictjson.AppendNIP01String)
 	dst = append(dst, ',')
 	dst = strictjson.AppendNIP01String(dst, e.Content)
@@ -53,21 +45,11 @@ func (e *Event) ComputeID() EventID {
 // was parsed from, but for a created_at or kind that was written with an
 // exponent (17 bytes at most).
 func (e *Event) AppendJSON(dst []byte) []byte {
-	dst = append(dst, `{"id":"`...)
-	dst = hex.AppendEncode(dst, e.ID[:])
-	dst = append(dst, `","pubkey":"`...)
-	dst = hex.AppendEncode(dst, e.PubKey[:])
-	dst = append(dst, `","created_at":`...)
-	dst = strconv.AppendInt(dst, e.CreatedAt, 10)
-	dst = append(dst, `,"kind":`...)
-	dst = strconv.AppendUint(dst, uint64(e.Kind), 10)
-	dst = append(dst, `,"tags":`...)
+	dst = e.appendJSONHead(dst)
 	dst = appendTags(dst, e.Tags, strictjson.AppendString)
 	dst = append(dst, `,"content":`...)
 	dst = strictjson.AppendString(dst, e.Content)
-	dst = append(dst, `,"sig":"`...)
-	dst = hex.AppendEncode(dst, e.Sig[:])
-	return append(dst, `"}`...)
+	return e.appendJSONTail(dst)
 }
 
 func appendTags(dst []byte, tags []Tag, appendString func([]byte, string) []byte) []byte {

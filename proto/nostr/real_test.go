@@ -49,6 +49,14 @@ func checkForms(t *testing.T, e *nostr.Event, input []byte) {
 	if !bytes.Equal(again.AppendJSON(nil), text) || !bytes.Equal(again.AppendCanonical(nil), e.AppendCanonical(nil)) {
 		t.Fatalf("%q is not stable", text)
 	}
+	var canon nostr.Canon
+	canon.ID(&nostr.Event{Content: "what was before\x01"})
+	if id := canon.ID(e); id != e.ComputeID() {
+		t.Fatalf("%q: id %s in passing, %s computed", text, id, e.ComputeID())
+	}
+	if got := canon.AppendJSON([]byte("x"), e); string(got) != "x"+string(text) {
+		t.Fatalf("%q: JSON in passing is %q", text, got)
+	}
 	h, err := nostr.CheckHeader(nostr.AppendHeader(nil, e))
 	if err != nil {
 		t.Fatalf("%q: %v", text, err)

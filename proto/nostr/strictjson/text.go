@@ -43,6 +43,24 @@ func plainPrefix(b []byte) (n int, high bool) {
 	return n, seen&highs != 0
 }
 
+// HasControl reports whether a byte of b is below 0x20.
+func HasControl(b []byte) bool {
+	for len(b) >= 8 {
+		w := binary.LittleEndian.Uint64(b)
+		// Exact but for borrows, which come only from bytes that are below as well.
+		if (w-ones*0x20)&^w&highs != 0 {
+			return true
+		}
+		b = b[8:]
+	}
+	for _, c := range b {
+		if c < 0x20 {
+			return true
+		}
+	}
+	return false
+}
+
 // checkEscape checks the escape sequence (for a surrogate pair: both) at the
 // start of b and returns its length.
 func checkEscape(b []byte) (int, error) {
