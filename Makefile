@@ -7,7 +7,7 @@ LDFLAGS := -s -w -X rhea/proto/stage.version=$(VERSION)
 FUZZTIME ?= 20s
 export CGO_ENABLED ?= 0
 
-.PHONY: help run build test race lint fuzz bench e2e gen clean $(MODULES)
+.PHONY: help run build test race lint fuzz bench microbench e2e gen clean $(MODULES)
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -41,7 +41,10 @@ fuzz: ## every fuzz target for FUZZTIME each
 	      echo "== $$pkg $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg; \
 	    done; done; done
 
-bench: ## every benchmark
+bench: build ## a relay under load, as processes and as one; BENCH has flags for it
+	bin/rhea bench $(BENCH)
+
+microbench: ## the Go benchmarks beside the code
 	go test -run '^$$' -bench . -benchmem work
 
 gen: ## the Go code of proto/relaypb/*.proto, the pages about settings and metrics

@@ -2,7 +2,7 @@
 //
 // Each subcommand is a file of this package, which knows command lines and
 // terminals; the work is done by the packages beside it: up, solo, importer,
-// operate, status, top.
+// operate, status, top, bench.
 package main
 
 import (
@@ -41,6 +41,7 @@ func commands() []command {
 		{"replay", "ask a recording's questions again and compare the answers", replayRecording, nil},
 		{"trace", "follow one event or one connection through the stages, live", traceBus, nil},
 		{"check", "check the store of a relay that does not run", check, nil},
+		{"bench", "drive a relay with load and say what each event and query costs", runBench, nil},
 		{"health", "ask a process whether it can do its work", checkHealth, nil},
 	}
 }
