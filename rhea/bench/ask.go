@@ -29,19 +29,19 @@ type asking struct {
 	g       *group
 }
 
-// run asks for a time over n connections.
-func (a *asking) run(s *Session, n int) (before reading, err error) {
+// run asks for a time over n connections; ready is called when they are there.
+func (a *asking) run(s *Session, n int, ready func() error) error {
 	a.done = make(chan struct{})
 	a.g = newGroup(s.ctx, s.relay.URL, s.Patience)
 	defer a.g.close()
 	for i := range n {
 		h := &asker{a: a, rng: rand.New(rand.NewPCG(s.Seed, uint64(i)+uint64(s.round)<<32)), open: make(map[string]*question)}
 		if _, err := a.g.dial(h, nil); err != nil {
-			return before, err
+			return err
 		}
 	}
-	if before, err = s.relay.read(true); err != nil {
-		return before, err
+	if err := ready(); err != nil {
+		return err
 	}
 	a.busy.Store(int64(n))
 	begin := time.Now()
@@ -55,9 +55,9 @@ func (a *asking) run(s *Session, n int) (before reading, err error) {
 		}
 	}
 	if err := a.g.wait(a.done, "EOSE"); err != nil {
-		return before, fmt.Errorf("%w (%d queries have been answered%s)", err, a.good.Load(), a.reasons.after("; refused: "))
+		return fmt.Errorf("%w (%d queries have been answered%s)", err, a.good.Load(), a.reasons.after("; refused: "))
 	}
-	return before, nil
+	return nil
 }
 
 // pace asks when it is due, over the connections in turn; see publishing.pace.

@@ -62,7 +62,7 @@ func (r *Relay) measure(before reading, unit string, done, refused uint64, h *hi
 			res.Stages[name] = us(u.CPU)
 		}
 		res.CPU, res.Wakeups = us(spent.Total().CPU), float64(spent.Total().Wakeups)/each
-		m := proc.MemoryOf(now.pids)
+		m := proc.MemoryOf(now.pids).Total()
 		res.RSS, res.PSS = m.RSS, m.PSS
 	}
 	if now.hasBus && before.hasBus {

@@ -29,7 +29,7 @@ type publishing struct {
 	rate   int // events a second; 0: a closed loop
 	again  again
 
-	begun    []time.Time // of each event: when it was sent or, with a rate, due
+	begun    []atomic.Int64 // of each event, Unix nanoseconds: when it was sent or, with a rate, due
 	next     atomic.Int64
 	done     chan struct{} // closed when every event is answered
 	ok       atomic.Int64
@@ -50,7 +50,7 @@ type publishing struct {
 
 func newPublishing(events []corpus.Event, window int) *publishing {
 	p := &publishing{
-		events: events, window: window, index: make(map[wire.Key]int, len(events)), begun: make([]time.Time, len(events)),
+		events: events, window: window, index: make(map[wire.Key]int, len(events)), begun: make([]atomic.Int64, len(events)),
 		done: make(chan struct{}), reached: make(chan struct{}),
 	}
 	for i := range events {
@@ -103,7 +103,7 @@ func (p *publishing) pace(begin time.Time) {
 			return
 		}
 		c := p.g.conns[i%len(p.g.conns)]
-		p.begun[i] = due
+		p.begun[i].Store(due.UnixNano())
 		c.Queue([]byte(`["EVENT",`), p.events[i].JSON, []byte("]"))
 		c.Flush()
 	}
@@ -131,7 +131,11 @@ func (h *publisher) Message(c *wire.Conn, msg []byte, at time.Time) {
 	}
 	key, _ := wire.KeyOf(arg)
 	i, known := h.p.index[key]
-	if !known || h.p.begun[i].IsZero() {
+	begun := int64(0)
+	if known {
+		begun = h.p.begun[i].Load()
+	}
+	if begun == 0 {
 		c.Fail(fmt.Errorf("the relay answers an event that it was not sent: %s", msg))
 		return
 	}
@@ -139,7 +143,7 @@ func (h *publisher) Message(c *wire.Conn, msg []byte, at time.Time) {
 	h.inFlight--
 	h.mu.Unlock()
 	h.p.g.moved.Add(1)
-	h.p.answer(at.Sub(h.p.begun[i]), rest)
+	h.p.answer(time.Duration(at.UnixNano()-begun), rest)
 }
 
 func (p *publishing) answer(took time.Duration, verdict []byte) {
@@ -176,14 +180,14 @@ func (h *publisher) Turn(c *wire.Conn) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	now := time.Now()
+	now := time.Now().UnixNano()
 	for h.inFlight < h.p.window {
 		i := int(h.p.next.Add(1)) - 1
 		if i >= len(h.p.events) {
 			break
 		}
 		h.inFlight++
-		h.p.begun[i] = now
+		h.p.begun[i].Store(now)
 		c.Queue([]byte(`["EVENT",`), h.p.events[i].JSON, []byte("]"))
 	}
 	c.Flush()

@@ -45,7 +45,11 @@ func (q query) run(s *Session) ([]Result, error) {
 		at.rng = rng
 		return q.filter(&at, dst)
 	}}
-	before, err := a.run(s, q.conns)
+	var before reading
+	err = a.run(s, q.conns, func() (err error) {
+		before, err = s.relay.read(true)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -105,15 +109,23 @@ func (p *pick) byAuthor(dst []byte) []byte {
 func (p *pick) notes(dst []byte) []byte { return append(dst, `{"kinds":[1],"limit":500}`...) }
 
 func (p *pick) feed(dst []byte) []byte {
-	dst = append(dst, `{"kinds":[1,6],"limit":100,"authors":[`...)
-	n := min(200, len(p.authors))
+	return p.authored(append(dst, `{"kinds":[1,6],"limit":100,`...), 200)
+}
+
+// following is a filter for what n authors will publish.
+func (p *pick) following(dst []byte, n int) []byte {
+	return p.authored(append(dst, `{"limit":0,`...), n)
+}
+
+// authored ends a filter with n authors.
+func (p *pick) authored(dst []byte, n int) []byte {
+	dst = append(dst, `"authors":[`...)
 	from := p.rng.IntN(len(p.authors))
-	for i := range n {
+	for i := range min(n, len(p.authors)) {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		// Neighbours are alike popular; 7 is coprime to what a thousand authors are.
-		dst = strconv.AppendQuote(dst, p.authors[(from+7*i)%len(p.authors)])
+		dst = strconv.AppendQuote(dst, p.authors[(from+i)%len(p.authors)])
 	}
 	return append(dst, "]}"...)
 }

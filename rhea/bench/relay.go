@@ -163,6 +163,22 @@ func (r *Relay) Stop() error {
 	return errors.Join(r.own.stop(), os.RemoveAll(r.own.data))
 }
 
+// mode is what a relay of ours was started as.
+func (r *Relay) mode() string { return r.own.cmd.Args[1] }
+
+// gone is an error when a relay of ours has ended by itself.
+func (r *Relay) gone() error {
+	if r.own == nil {
+		return nil
+	}
+	select {
+	case <-r.own.done:
+		return fmt.Errorf("%s has ended: %v\n%s", r.Name, r.own.err, r.own.logs)
+	default:
+		return nil
+	}
+}
+
 // Processes returns the processes that are the relay now; none when none were named.
 func (r *Relay) Processes() ([]int, error) {
 	if len(r.pids) == 0 {

@@ -15,6 +15,7 @@ import (
 type Report struct {
 	Machine Machine  `json:"machine"`
 	Results []Result `json:"results"`
+	Ratios  []Ratio  `json:"ratios,omitempty"`
 }
 
 // runner does the workloads one after the other.
@@ -61,14 +62,17 @@ func (r *runner) all() (err error) {
 		return err
 	}
 	if r.URL != "" {
-		return r.relays(&Relay{Name: "relay", URL: r.URL, Dir: r.Dir, pids: r.PIDs})
+		if err := r.over(&Relay{Name: "relay", URL: r.URL, Dir: r.Dir, pids: r.PIDs}); err != nil {
+			return err
+		}
+		return r.verdict()
 	}
 	for _, mode := range r.Modes {
 		relay, err := Start(r.ctx, r.Rhea, mode, r.Parent)
 		if err != nil {
 			return err
 		}
-		err = errors.Join(r.relays(relay), relay.Stop())
+		err = errors.Join(r.over(relay), relay.Stop())
 		if err != nil {
 			return err
 		}
@@ -76,12 +80,20 @@ func (r *runner) all() (err error) {
 	return r.verdict()
 }
 
-// relays does all workloads on a relay, and on the one that it is compared with.
-func (r *runner) relays(first *Relay) error {
-	relays := []*Relay{first}
-	if r.Compare != "" {
-		relays = append(relays, &Relay{Name: "other", URL: r.Compare, Dir: r.CompareDir, pids: r.ComparePIDs})
+// over does all workloads on a relay, and on the one that it is compared with.
+func (r *runner) over(first *Relay) error {
+	if r.Compare == "" {
+		return r.relays(first)
 	}
+	other := &Relay{Name: "other", URL: r.Compare, Dir: r.CompareDir, pids: r.ComparePIDs}
+	err := r.relays(first, other)
+	r.report.Ratios = ratios(r.report.Results, first.Name, other.Name)
+	fmt.Fprint(r.Out, compared(r.report.Ratios, first.Name, other.Name))
+	return err
+}
+
+// relays does all workloads, on each relay in turn.
+func (r *runner) relays(relays ...*Relay) error {
 	fmt.Fprint(r.Out, "\n", heading())
 	for _, w := range r.chosen() {
 		if w.real && r.supply.real == nil {
@@ -94,7 +106,7 @@ func (r *runner) relays(first *Relay) error {
 			}
 			for _, relay := range relays {
 				r.one(w, relay, round)
-				if err := r.ctx.Err(); err != nil {
+				if err := errors.Join(r.ctx.Err(), relay.gone()); err != nil {
 					return err
 				}
 			}
@@ -116,11 +128,25 @@ func (r *runner) chosen() []Workload {
 
 // one does one workload on one relay and shows what came of it.
 func (r *runner) one(w Workload, relay *Relay, round int) {
-	s := &Session{ctx: r.ctx, relay: relay, Options: r.Options, round: round, supply: r.supply}
-	results, err := w.run(s)
+	results, err := r.work(w, relay, round)
 	if err != nil {
 		results = append(results, Result{Error: err.Error()})
 	}
+	r.show(w, relay, round, results)
+}
+
+// work does one workload, on a relay of its own if it should be fresh and is ours.
+func (r *runner) work(w Workload, relay *Relay, round int) (results []Result, err error) {
+	if w.fresh && relay.own != nil {
+		if relay, err = Start(r.ctx, r.Rhea, relay.mode(), r.Parent); err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, relay.Stop()) }()
+	}
+	return w.run(&Session{ctx: r.ctx, relay: relay, Options: r.Options, round: round, supply: r.supply})
+}
+
+func (r *runner) show(w Workload, relay *Relay, round int, results []Result) {
 	for _, res := range results {
 		if res.Workload == "" {
 			res.Workload = w.Name

@@ -27,8 +27,9 @@ type supply struct {
 	tell func(string)
 }
 
-// poolSize is how many events are made at a time for workloads that need new ones.
-const poolSize = 10_000
+// maxPool is how many events are made at a time, at most, for workloads that need new
+// ones.
+const maxPool = 10_000
 
 // pools is the distance of their seeds from those of the ingest.
 const pools = 1 << 32
@@ -50,13 +51,14 @@ func (s *Session) main() ([]corpus.Event, error) { return s.supply.events(s.Seed
 // fresh returns n events that this relay has not been given in this run.
 func (s *Session) fresh(n int) ([]corpus.Event, error) {
 	var out []corpus.Event
+	size := min(maxPool, s.Count)
 	for len(out) < n {
-		pool, err := s.supply.events(pools+s.Seed<<16+uint64(s.relay.used/poolSize), poolSize)
+		pool, err := s.supply.events(pools+s.Seed<<16+uint64(s.relay.used/size), size)
 		if err != nil {
 			return nil, err
 		}
-		from := s.relay.used % poolSize
-		upto := min(poolSize, from+n-len(out))
+		from := s.relay.used % size
+		upto := min(size, from+n-len(out))
 		out = append(out, pool[from:upto]...)
 		s.relay.used += upto - from
 	}

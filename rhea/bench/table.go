@@ -30,6 +30,13 @@ func (r Result) row() string {
 	if line := r.bill(); line != "" {
 		fmt.Fprintf(&b, "    %s\n", line)
 	}
+	var figures []string
+	for _, name := range slices.Sorted(maps.Keys(r.Figures)) {
+		figures = append(figures, strings.ReplaceAll(name, "_", " ")+" "+short(r.Figures[name]))
+	}
+	if len(figures) > 0 {
+		fmt.Fprintf(&b, "    %s\n", strings.Join(figures, " · "))
+	}
 	if r.Refused > 0 {
 		fmt.Fprintf(&b, "    %d refused\n", r.Refused)
 	}
@@ -57,9 +64,6 @@ func (r Result) bill() string {
 		parts = append(parts, short(r.Wakeups)+" wake-ups")
 	}
 	parts = append(parts, "client "+short(r.ClientCPU)+" µs")
-	for _, name := range slices.Sorted(maps.Keys(r.Figures)) {
-		parts = append(parts, strings.ReplaceAll(name, "_", " ")+" "+short(r.Figures[name]))
-	}
 	return strings.Join(parts, " · ")
 }
 
@@ -68,7 +72,7 @@ func short(v float64) string {
 	switch {
 	case v == 0:
 		return "0"
-	case v >= 100:
+	case v >= 100 || v <= -100:
 		return fmt.Sprintf("%.0f", v)
 	case v >= 10:
 		return fmt.Sprintf("%.1f", v)

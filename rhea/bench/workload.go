@@ -28,7 +28,12 @@ func Workloads() []Workload {
 	for _, q := range questions() {
 		list = append(list, Workload{Name: "req-" + q.name, What: q.what, run: q.run})
 	}
-	return append(list, Workload{Name: "after", What: "memory of all processes and bytes on disk, after all of the above", run: after})
+	return append(list,
+		Workload{Name: "storm", What: "5,000 connections at once, each with a REQ", run: storm},
+		Workload{Name: "idle", What: "18,000 connections with one subscription that do nothing: the memory of each", run: idle, fresh: true},
+		Workload{Name: "sync", What: "negentropy over all events, of a client that lacks one in a hundred", run: reconcile},
+		Workload{Name: "day", What: "200 readers, 50 events, 50 REQs and 5 new connections a second", run: day},
+		Workload{Name: "after", What: "memory of all processes and bytes on disk, after all of the above", run: after})
 }
 
 // find returns the workload of a name, nil if there is none.

@@ -1,162 +1,129 @@
 package e2e
 
 import (
-	"fmt"
+	"bufio"
+	"encoding/json"
+	"maps"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
-	"time"
 
-	"rhea/proto/bus"
-	"rhea/proto/nostr"
-	"rhea/proto/nostr/nostrtest"
 	"rhea/proto/subject"
+	"rhea/rhea/bench"
 )
 
-// cpu is the CPU time that all of a relay's processes have used, from /proc, in
-// ticks of ten milliseconds.
-func cpu(tb testing.TB, r *relay, roster *bus.Roster) (total time.Duration) {
-	tb.Helper()
-	pids := map[int32]bool{int32(r.cmd.Process.Pid): true}
+// benchmark is a run of rhea bench that takes seconds; what it starts keeps its data in
+// tmp.
+func benchmark(t *testing.T, tmp string, args ...string) *exec.Cmd {
+	args = append([]string{"bench", "--count", "300", "--time", "100ms", "--subscribers", "10", "--connections", "30",
+		"--cache", t.TempDir(), "--tmp", tmp}, args...)
+	return exec.Command(filepath.Join(bin, "rhea"), args...)
+}
+
+// measured is what a run has measured.
+func measured(t *testing.T, args ...string) bench.Report {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "results.json")
+	if out, err := benchmark(t, t.TempDir(), append(args, "--json", file)...).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var report bench.Report
+	if err := json.Unmarshal(text, &report); err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
+
+// Every workload does its work on a real relay, which refuses nothing of it, and says
+// what it has cost.
+func TestBenchEveryWorkload(t *testing.T) {
+	report := measured(t, "--mode", "solo", "--events", "../../proto/nostr/testdata/events.jsonl.gz")
+	var left []string
+	for _, w := range bench.Workloads() {
+		left = append(left, w.Name)
+	}
+	for _, r := range report.Results {
+		left = slices.DeleteFunc(left, func(name string) bool { return name == r.Workload })
+		if r.Done == 0 || r.CPU <= 0 || r.PSS <= 0 || r.Bus == nil || r.Refused > 0 && r.Workload != "ingest-real" {
+			t.Errorf("%+v", r)
+		}
+	}
+	if len(left) > 0 {
+		t.Errorf("no result of %q", left)
+	}
+}
+
+// The CPU time of rhea up is told by stage, and that of a relay that was there already
+// beside it.
+func TestBenchCompares(t *testing.T) {
+	other := start(t, "solo", "", nil)
+	report := measured(t, "--mode", "up", "--rounds", "2", "--compare", other.url,
+		"--compare-pid", strconv.Itoa(other.cmd.Process.Pid), "--compare-dir", other.data, "ingest", "req-mix", "live-100")
+	stages := []string{"up"}
 	for _, st := range subject.Stages() {
-		for _, m := range members(tb, roster, st, 1) {
-			pids[m.Pid] = true
+		stages = append(stages, string(st))
+	}
+	slices.Sort(stages)
+	for i, r := range report.Results {
+		want := stages
+		if r.Relay == "other" {
+			want = []string{"solo"}
+		}
+		if got := slices.Sorted(maps.Keys(r.Stages)); !slices.Equal(got, want) || r.Done == 0 || r.Refused > 0 || r.Disk == 0 {
+			t.Errorf("result %d: %+v", i, r)
 		}
 	}
-	for pid := range pids {
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil {
-			tb.Fatal(err)
-		}
-		_, rest, _ := strings.Cut(string(stat), ") ")
-		fields := strings.Fields(rest)
-		for _, f := range fields[11:13] { // utime and stime
-			ticks, _ := strconv.Atoi(f)
-			total += time.Duration(ticks) * 10 * time.Millisecond
+	if len(report.Results) != 16 || len(report.Ratios) != 4 {
+		t.Fatalf("%d results, ratios %+v", len(report.Results), report.Ratios)
+	}
+	for _, r := range report.Ratios {
+		if r.Rounds != 2 || r.CPU <= 0 || r.Rate <= 0 || r.P50 <= 0 {
+			t.Errorf("%+v", r)
 		}
 	}
-	return total
 }
 
-// measure runs n operations and reports what the relay spent on each, and the
-// middle and the 99th of a hundred of the latencies that op returns.
-func measure(b *testing.B, r *relay, roster *bus.Roster, op func(i int) time.Duration) {
-	took := make([]time.Duration, 0, b.N)
-	before := cpu(b, r, roster)
-	b.ResetTimer()
-	for i := range b.N {
-		took = append(took, op(i))
+// An open loop asks no more and no less than it is told to.
+func TestBenchAtARate(t *testing.T) {
+	report := measured(t, "--mode", "solo", "--time", "500ms", "--rate", "100", "req-id", "ingest-one")
+	for _, r := range report.Results {
+		if r.Done < 49 || r.Done > 51 {
+			t.Errorf("%s: %d in half a second at 100 a second", r.Workload, r.Done)
+		}
 	}
-	b.StopTimer()
-	spent := cpu(b, r, roster) - before
-	slices.Sort(took)
-	b.ReportMetric(float64(spent.Microseconds())/float64(b.N), "relay-cpu-µs/op")
-	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-µs")
-	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-µs")
 }
 
-// BenchmarkRelay drives a relay of each kind over a real socket. The client shares
-// the machine; its work is in the latencies, not in relay-cpu.
-func BenchmarkRelay(b *testing.B) {
-	for _, mode := range []string{"up", "solo"} {
-		b.Run(mode, func(b *testing.B) {
-			r := start(b, mode, "", nil)
-			_, roster := onlooker(b, r.busURL())
-			c, err := connect(r.url)
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer c.close()
-			gen := nostrtest.NewEventGen(1, 1_700_000_000)
-			made := 0
-			next := func() *nostr.Event {
-				e := gen.Event()
-				// Nothing that asks for AUTH, expires, deletes or comes twice: it is the ordinary
-				// way that is measured.
-				made++
-				e.Content += fmt.Sprint(made)
-				e.Tags = slices.DeleteFunc(e.Tags, func(t nostr.Tag) bool { return t[0] == "-" || t[0] == "expiration" })
-				if e.Kind == 5 {
-					e.Kind = 1
-				}
-				if err := nostrtest.Sign(e, nostrtest.Secret(uint64(e.CreatedAt)%50)); err != nil {
-					b.Fatal(err)
-				}
-				return e
-			}
-			var last *nostr.Event
-			must := func(o ok, err error) {
-				if err != nil || !o.accepted && !strings.HasPrefix(o.text, "replaced:") {
-					b.Fatal(o, err)
-				}
-			}
-			for _, window := range []int{1, 64} {
-				b.Run(fmt.Sprintf("event/in flight %d", window), func(b *testing.B) {
-					events := make([]*nostr.Event, b.N)
-					for i := range events {
-						events[i] = next()
-					}
-					begun := make([]time.Time, b.N)
-					answers := make([]<-chan ok, b.N)
-					await := func(i int) time.Duration {
-						o := <-answers[i]
-						must(o, nil)
-						return time.Since(begun[i])
-					}
-					sent := 0
-					measure(b, r, roster, func(i int) time.Duration {
-						for ; sent < len(events) && sent < i+window; sent++ {
-							begun[sent] = time.Now()
-							if answers[sent], err = c.publishAsync(events[sent].AppendJSON(nil), events[sent].ID.String()); err != nil {
-								b.Fatal(err)
-							}
-						}
-						last = events[i]
-						return await(i)
-					})
-				})
-			}
-			for _, q := range []struct{ name, filter string }{
-				{"by id", fmt.Sprintf(`{"ids":["%s"]}`, last.ID)},
-				{"author and kind, newest 20", fmt.Sprintf(`{"authors":["%s"],"kinds":[%d],"limit":20}`, last.PubKey, last.Kind)},
-				{"newest 100", `{"limit":100}`},
-			} {
-				b.Run("req/"+q.name, func(b *testing.B) {
-					measure(b, r, roster, func(int) time.Duration {
-						begin := time.Now()
-						if _, err := c.query("q", q.filter); err != nil {
-							b.Fatal(err)
-						}
-						return time.Since(begin)
-					})
-				})
-			}
-			b.Run("live", func(b *testing.B) {
-				s, err := c.subscribe("live", `{"limit":0}`)
-				if err == nil {
-					err = c.waitEOSE(s)
-				}
-				if err != nil {
-					b.Fatal(err)
-				}
-				defer c.unsubscribe("live")
-				events := make([]*nostr.Event, b.N)
-				for i := range events {
-					events[i] = next()
-				}
-				measure(b, r, roster, func(i int) time.Duration {
-					begin, seen := time.Now(), len(s.all())
-					o, err := c.publish(events[i].AppendJSON(nil), events[i].ID.String())
-					if must(o, err); o.text == "" {
-						if err := c.wait(s, func() bool { return len(s.events) > seen }); err != nil {
-							b.Fatal(err)
-						}
-					}
-					return time.Since(begin)
-				})
-			})
-		})
+// Whoever interrupts a run is left no relay and no data.
+func TestBenchInterrupted(t *testing.T) {
+	tmp := t.TempDir()
+	cmd := benchmark(t, tmp, "--mode", "up", "--time", "1h", "ingest", "req-id")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var errs strings.Builder
+	cmd.Stderr = &errs
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if strings.HasPrefix(lines.Text(), "ingest ") { // what comes now takes an hour
+			cmd.Process.Signal(syscall.SIGINT)
+		}
+	}
+	if err := cmd.Wait(); err == nil || !strings.Contains(errs.String(), "rhea bench: interrupted") {
+		t.Errorf("ends with %v, %s", err, errs.String())
+	}
+	if left, err := os.ReadDir(tmp); err != nil || len(left) > 0 {
+		t.Errorf("leaves %v behind: %v", left, err)
 	}
 }

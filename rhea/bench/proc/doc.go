@@ -13,8 +13,7 @@ type Usage struct {
 	Wakeups uint64 // voluntary context switches: times that a thread slept and was woken
 }
 
-// Usages are by the name of the process, such as "gateway", or of the thread when
-// there is but one process and it names its threads.
+// Usages are by the name of the process, such as "gateway".
 type Usages map[string]Usage
 
 // Since returns what was used after before was read. A name that is new counts in
@@ -41,4 +40,16 @@ func (u Usages) Total() (sum Usage) {
 type Memory struct {
 	RSS int64 // pages in memory, those shared with others counted in each
 	PSS int64 // the same, a shared page counted in parts
+}
+
+// Memories are by the name of the process.
+type Memories map[string]Memory
+
+// Total is the sum over all names.
+func (m Memories) Total() (sum Memory) {
+	for _, one := range m {
+		sum.RSS += one.RSS
+		sum.PSS += one.PSS
+	}
+	return sum
 }

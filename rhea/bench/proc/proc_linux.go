@@ -61,8 +61,7 @@ func parentOf(pid int) (int, error) {
 }
 
 // Read returns what the processes have used so far. One that ends meanwhile is left
-// out. The CPU time of a process is exact, and includes threads that have ended; its
-// wake-ups, and the times of threads, do not.
+// out. The CPU time is exact, and includes threads that have ended; the wake-ups do not.
 func Read(pids []int) Usages {
 	all := make(Usages)
 	for _, pid := range pids {
@@ -70,30 +69,12 @@ func Read(pids []int) Usages {
 		if err != nil {
 			continue
 		}
-		threads := threads(pid)
-		if len(pids) == 1 && len(threads) > 1 {
-			all.spread(cpu, threads)
-			continue
-		}
 		u := all[name(pid)]
 		u.CPU += cpu
-		for _, t := range threads {
-			u.Wakeups += t.Wakeups
-		}
+		u.Wakeups += wakeups(pid)
 		all[name(pid)] = u
 	}
 	return all
-}
-
-// spread counts a process by its threads' names; what threads that are gone have
-// used is "ended".
-func (u Usages) spread(cpu time.Duration, threads Usages) {
-	for name, t := range threads {
-		u[name] = t
-	}
-	if rest := cpu - threads.Total().CPU; rest > 0 {
-		u["ended"] = Usage{CPU: rest}
-	}
 }
 
 // cpuTime reads the clock that the kernel keeps for each process; see
@@ -107,28 +88,16 @@ func cpuTime(pid int) (time.Duration, error) {
 	return time.Duration(ts.Nano()), nil
 }
 
-// threads returns what the threads of a process that live have used, by name.
-func threads(pid int) Usages {
-	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", pid))
+// wakeups sums over the threads that live.
+func wakeups(pid int) (n uint64) {
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
 	if err != nil {
-		return nil
+		return 0
 	}
-	all := make(Usages)
 	for _, task := range tasks {
-		comm, err := os.ReadFile(task + "/comm")
-		if err != nil {
-			continue
-		}
-		u := all[strings.TrimSpace(string(comm))]
-		if sched, err := os.ReadFile(task + "/schedstat"); err == nil {
-			first, _, _ := strings.Cut(string(sched), " ")
-			ns, _ := strconv.ParseInt(first, 10, 64)
-			u.CPU += time.Duration(ns)
-		}
-		u.Wakeups += uint64(field(task+"/status", "voluntary_ctxt_switches:"))
-		all[strings.TrimSpace(string(comm))] = u
+		n += uint64(field(task, "voluntary_ctxt_switches:"))
 	}
-	return all
+	return n
 }
 
 // name is what a process is called in a report: the stage of a rhea-<stage>, "up" and
@@ -149,15 +118,18 @@ func name(pid int) string {
 	return base
 }
 
-// MemoryOf returns the memory of the processes together. One that ends meanwhile is
-// left out.
-func MemoryOf(pids []int) (m Memory) {
+// MemoryOf returns the memory of the processes by name. One that ends meanwhile is left
+// out.
+func MemoryOf(pids []int) Memories {
+	all := make(Memories)
 	for _, pid := range pids {
 		rollup := fmt.Sprintf("/proc/%d/smaps_rollup", pid)
+		m := all[name(pid)]
 		m.RSS += field(rollup, "Rss:") << 10
 		m.PSS += field(rollup, "Pss:") << 10
+		all[name(pid)] = m
 	}
-	return m
+	return all
 }
 
 // field reads the number behind a word that begins a line; 0 when there is none.

@@ -24,7 +24,7 @@ func TestOwnUsage(t *testing.T) {
 	if spent.CPU < time.Millisecond || spent.CPU > 10*time.Second {
 		t.Errorf("50 ms of computing are %s", spent.CPU)
 	}
-	if m := MemoryOf(pids); m.PSS <= 0 || m.RSS < m.PSS {
+	if m := MemoryOf(pids).Total(); m.PSS <= 0 || m.RSS < m.PSS {
 		t.Errorf("memory is %+v", m)
 	}
 }

@@ -13,7 +13,7 @@ func Tree(...int) ([]int, error) { return nil, errLinux }
 func Read([]int) Usages { return Usages{} }
 
 // MemoryOf knows of nothing.
-func MemoryOf([]int) Memory { return Memory{} }
+func MemoryOf([]int) Memories { return Memories{} }
 
 // DiskOf is an error.
 func DiskOf(string) (int64, error) { return 0, errLinux }

@@ -101,3 +101,10 @@ func EventKey(event []byte) (Key, bool) {
 	}
 	return KeyOf(after[1:])
 }
+
+// String reads the string that b begins with, without its quotes; escapes are left as
+// they are.
+func String(b []byte) (s []byte, ok bool) {
+	s, _, ok = quoted(b)
+	return s, ok
+}
