@@ -35,10 +35,10 @@ func BenchmarkCheap(b *testing.B) { benchmark(b, nil, 1, true) }
 
 // BenchmarkSignature is with the signature, on one processor.
 func BenchmarkSignature(b *testing.B) {
-	benchmark(b, schnorr.NewVerifier(DefaultConfig().AuthorKeys).Verify, 1, false)
+	benchmark(b, schnorr.NewKeys(DefaultConfig().AuthorKeys).Verify, 1, false)
 }
 
 // BenchmarkSignatureParallel is the same on all processors.
 func BenchmarkSignatureParallel(b *testing.B) {
-	benchmark(b, schnorr.NewVerifier(DefaultConfig().AuthorKeys).Verify, runtime.GOMAXPROCS(0), false)
+	benchmark(b, schnorr.NewKeys(DefaultConfig().AuthorKeys).Verify, runtime.GOMAXPROCS(0), false)
 }

@@ -41,7 +41,7 @@ func Run(ctx context.Context, cfg Config, env stage.Env) error {
 	if len(env.Policy.URLs) == 0 {
 		env.Log.Info("policy.urls is empty: AUTH goes by the Host that clients name, and requests to vanish by ALL_RELAYS only")
 	}
-	return newIngester(cfg, env, schnorr.NewVerifier(cfg.AuthorKeys).Verify).run(ctx)
+	return newIngester(cfg, env, schnorr.NewKeys(cfg.AuthorKeys).Verify).run(ctx)
 }
 
 // ingester is the shell around the core; all fields belong to the loop.

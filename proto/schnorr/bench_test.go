@@ -29,7 +29,7 @@ func BenchmarkVerify(b *testing.B) {
 // BenchmarkVerifyCachedKey is BenchmarkVerify for an author seen before.
 func BenchmarkVerifyCachedKey(b *testing.B) {
 	pubkey, msg, sig := benchSignature(b)
-	v := NewVerifier(1)
+	v := NewKeys(1)
 	b.ReportAllocs()
 	for b.Loop() {
 		if !v.Verify(&pubkey, msg[:], &sig) {

@@ -57,7 +57,7 @@ func randomSigned(t testing.TB, src *rand.ChaCha8, n int) signed {
 
 func TestSignThenVerify(t *testing.T) {
 	src := newSource(t)
-	v := NewVerifier(3)
+	v := NewKeys(3)
 	for _, n := range []int{0, 1, 17, 31, 32, 33, 64, 100, 1000} {
 		for range 4 {
 			s := randomSigned(t, src, n)
@@ -79,7 +79,7 @@ func TestSignThenVerify(t *testing.T) {
 
 func TestEveryBitCounts(t *testing.T) {
 	s := randomSigned(t, newSource(t), 32)
-	v := NewVerifier(1)
+	v := NewKeys(1)
 	if !v.Verify(&s.pubkey, s.msg, &s.sig) {
 		t.Fatal("valid signature refused")
 	}
@@ -124,7 +124,7 @@ func TestRefusedForms(t *testing.T) {
 	zero32 := make([]byte, 32)
 	refuse := func(name string, pubkey [32]byte, sig [64]byte) {
 		t.Helper()
-		if Verify(&pubkey, msg, &sig) || NewVerifier(1).Verify(&pubkey, msg, &sig) {
+		if Verify(&pubkey, msg, &sig) || NewKeys(1).Verify(&pubkey, msg, &sig) {
 			t.Errorf("%s: accepted", name)
 		}
 		if oracleVerify(&pubkey, msg, &sig) {
@@ -218,15 +218,15 @@ func TestSecretOutOfRange(t *testing.T) {
 	}
 }
 
-// TestVerifierConcurrent has more authors than slots and several goroutines,
+// TestKeysConcurrent has more authors than slots and several goroutines,
 // so that keys replace each other under the readers.
-func TestVerifierConcurrent(t *testing.T) {
+func TestKeysConcurrent(t *testing.T) {
 	src := newSource(t)
 	var all []signed
 	for range 6 {
 		all = append(all, randomSigned(t, src, 32))
 	}
-	for _, v := range []*Verifier{{}, NewVerifier(-1), NewVerifier(1), NewVerifier(2), NewVerifier(100)} {
+	for _, v := range []*Keys{{}, NewKeys(-1), NewKeys(1), NewKeys(2), NewKeys(100)} {
 		var wg sync.WaitGroup
 		for range 3 {
 			wg.Go(func() {
@@ -247,7 +247,7 @@ func TestVerifierConcurrent(t *testing.T) {
 
 func TestForgeryTakesNoSlot(t *testing.T) {
 	s := randomSigned(t, newSource(t), 32)
-	v := NewVerifier(1)
+	v := NewKeys(1)
 	s.sig[63] ^= 1
 	v.Verify(&s.pubkey, s.msg, &s.sig)
 	if v.slots[0].Load() != nil {
@@ -270,7 +270,7 @@ func FuzzVerify(f *testing.F) {
 	}
 	f.Add(make([]byte, 96))
 	f.Add(bytes.Repeat([]byte{0xff}, 128))
-	v := NewVerifier(4)
+	v := NewKeys(4)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) < 96 {
 			return
@@ -278,7 +278,7 @@ func FuzzVerify(f *testing.F) {
 		pubkey, sig, msg := [32]byte(data[:32]), [64]byte(data[32:96]), data[96:]
 		got := Verify(&pubkey, msg, &sig)
 		if cached := v.Verify(&pubkey, msg, &sig); cached != got {
-			t.Errorf("Verifier %v, Verify %v", cached, got)
+			t.Errorf("Keys %v, Verify %v", cached, got)
 		}
 		if want := oracleVerify(&pubkey, msg, &sig); want != got {
 			t.Errorf("Verify %v, oracle %v", got, want)

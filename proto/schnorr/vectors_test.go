@@ -32,7 +32,7 @@ func TestOfficialVectors(t *testing.T) {
 	if len(rows) < 20 {
 		t.Fatalf("%d rows; the final BIP-340 has a header and 19 vectors", len(rows))
 	}
-	cached := NewVerifier(4)
+	cached := NewKeys(4)
 	for _, row := range rows[1:] {
 		t.Run(row[0]+" "+row[7], func(t *testing.T) {
 			field := func(i int) []byte {
@@ -45,7 +45,7 @@ func TestOfficialVectors(t *testing.T) {
 			pubkey, msg, sig := [32]byte(field(2)), field(4), [64]byte(field(5))
 			want := row[6] == "TRUE"
 			for name, verify := range map[string]func(*[32]byte, []byte, *[64]byte) bool{
-				"Verify": Verify, "Verifier": cached.Verify, "Verifier again": cached.Verify, "oracle": oracleVerify,
+				"Verify": Verify, "Keys": cached.Verify, "Keys again": cached.Verify, "oracle": oracleVerify,
 			} {
 				if got := verify(&pubkey, msg, &sig); got != want {
 					t.Errorf("%s = %v, want %v", name, got, want)

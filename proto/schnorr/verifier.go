@@ -1,52 +1,37 @@
 package schnorr
 
-import (
-	"encoding/binary"
-	"sync/atomic"
+// MaxBatch is the number of signatures that VerifyBatch settles at a time.
+const MaxBatch = 256
 
-	"github.com/decred/dcrd/dcrec/secp256k1/v4"
-)
+// Signature is one signature to verify: Sig by PubKey over the 32 bytes of ID.
+type Signature struct {
+	ID, PubKey [32]byte
+	Sig        [64]byte
+}
 
-// Verifier verifies like Verify and remembers public keys with their y
-// coordinate, whose square root it then need not take again. The zero value
-// remembers nothing and is valid. It is safe for concurrent use.
-//
-// The memory is a table of one key per slot, without locks or lists: a key
-// replaces the one before it. Only the author of a valid signature gets a
-// slot, so forgeries cannot empty the table.
+// Verifier verifies signatures, many at once for less than one at a time. It
+// owns the room in which it works, so it is not safe for concurrent use: there
+// is one per goroutine, all sharing their Keys.
 type Verifier struct {
-	slots []atomic.Pointer[liftedKey]
+	keys *Keys
 }
 
-type liftedKey struct {
-	x [32]byte
-	y secp256k1.FieldVal
-}
-
-// NewVerifier returns a Verifier with room for the given number of keys, at
-// about 90 bytes each once used; zero or fewer means none.
-func NewVerifier(keys int) *Verifier {
-	return &Verifier{slots: make([]atomic.Pointer[liftedKey], max(keys, 0))}
+// NewVerifier returns a Verifier that looks for authors in keys, which may be
+// nil, and remembers new ones there.
+func NewVerifier(keys *Keys) *Verifier {
+	return &Verifier{keys: keys}
 }
 
 // Verify reports what the function Verify reports.
-func (v *Verifier) Verify(pubkey *[32]byte, msg []byte, sig *[64]byte) bool {
-	if len(v.slots) == 0 {
-		return Verify(pubkey, msg, sig)
+func (v *Verifier) Verify(s *Signature) bool {
+	return v.keys.Verify(&s.PubKey, s.ID[:], &s.Sig)
+}
+
+// VerifyBatch sets ok[i] to what Verify reports of sigs[i], for every i. It
+// takes any number of signatures and works on MaxBatch of them at a time. ok
+// is as long as sigs.
+func (v *Verifier) VerifyBatch(sigs []Signature, ok []bool) {
+	for i := range sigs {
+		ok[i] = v.Verify(&sigs[i])
 	}
-	// The last bytes of the key choose the slot: authors mine keys for a
-	// readable beginning.
-	slot := &v.slots[binary.LittleEndian.Uint64(pubkey[24:])%uint64(len(v.slots))]
-	if key := slot.Load(); key != nil && key.x == *pubkey {
-		p := secp256k1.JacobianPoint{Y: key.y}
-		p.X.SetBytes(pubkey)
-		p.Z.SetInt(1)
-		return verifyPoint(&p, pubkey, msg, sig)
-	}
-	var p secp256k1.JacobianPoint
-	if !liftX(&p, pubkey) || !verifyPoint(&p, pubkey, msg, sig) {
-		return false
-	}
-	slot.Store(&liftedKey{x: *pubkey, y: p.Y})
-	return true
 }
