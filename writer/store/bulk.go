@@ -44,7 +44,7 @@ func (q *query) current(batch []candidate) []candidate {
 
 // judge takes from the log whether a candidate is to be found; if not, no filter is
 // left of those that led to it.
-func (q *query) judge(c *candidate, v logValue) {
+func (q *query) judge(c *candidate, v logValue) error {
 	c.id, c.expires = v.header.ID(), v.header.Expiration()
 	for _, filter := range c.filters {
 		if q.matches(filter, v.header) {
@@ -54,10 +54,11 @@ func (q *query) judge(c *candidate, v logValue) {
 			if q.res.Registers != nil {
 				q.res.Registers.Add(v.header.PubKey(), q.req.HLLOffset)
 			}
-			return
+			return nil
 		}
 	}
 	c.filters = nil
+	return nil
 }
 
 // ids returns the ids of a batch, and reports whether there is room for more.

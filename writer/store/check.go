@@ -83,6 +83,7 @@ type checker struct {
 	present bitmap          // Seqs with an entry that holds an event
 	removed bitmap          // Seqs that an entry names as removed
 	stubs   []subject.Seq
+	json    []byte // of the entry in hand
 
 	tombstones tombstones
 	vanishing  vanishing
@@ -172,7 +173,7 @@ func (c *checker) entry(key, value []byte) error {
 	if len(v.header) == 0 {
 		c.rep.Stubs++
 		c.stubs = append(c.stubs, seq)
-		if len(v.removed) == 0 || len(v.json) > 0 {
+		if len(v.removed) == 0 || len(v.body) > 0 {
 			c.problem("log entry %d is neither an event nor a removal", seq)
 		}
 		return nil
@@ -180,6 +181,9 @@ func (c *checker) entry(key, value []byte) error {
 	if _, err := nostr.CheckHeader(v.header); err != nil {
 		c.problem("log entry %d: %v", seq, err)
 		return nil
+	}
+	if c.json, err = v.appendJSON(c.json[:0]); err != nil {
+		c.problem("log entry %d: %v", seq, err)
 	}
 	c.present.set(seq)
 	if v.header.Kind().IsEphemeral() {

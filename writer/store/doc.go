@@ -47,7 +47,7 @@
 //
 // # Layout
 //
-// Format 2. Keys begin with the byte of their keyspace; numbers are big endian;
+// Format 3. Keys begin with the byte of their keyspace; numbers are big endian;
 // "order" is ^created_at (8 bytes), the first 8 bytes of the id, and the Seq (8
 // bytes), so that the keys of one value stand in the order of NIP-01: created_at
 // descending, then id ascending. Events that agree in created_at and these 8
@@ -58,7 +58,7 @@
 //	m      f                                 format version (4)
 //	m      i                                 identity of the store (8)
 //	m      s                                 head Seq (8), events (8), ephemeral entries dropped (8)
-//	l      Seq (8)                           removals, header, JSON (see below)
+//	l      Seq (8)                           removals, header, body (see below)
 //	i      id (32)                           Seq (8), created_at (8)
 //	a      order                             –
 //	p      pubkey (32), order                –
@@ -83,7 +83,8 @@
 //
 // A log value is a uvarint number of removals, 500 at the most, each a uvarint Seq,
 // a uvarint created_at and an id (32); a uvarint length and the nostr.Header of that
-// length; and the JSON. Header and JSON are empty where a step of Sweep, or a
+// length; and the body, which stands for the JSON: what the header does not say of it,
+// with the hex as bytes, or in stores of format 2 all of it. Header and body are empty where a step of Sweep, or a
 // deletion request beyond its first 500 removals, has an entry of its own. When an
 // event leaves the store, its entry goes too, except that one which itself lists
 // removals stays as a stub with that list: a follower, wherever it stands,

@@ -29,7 +29,7 @@ func (q *query) events(batch []candidate) (room bool, err error) {
 }
 
 // read takes from the log what is needed of a candidate.
-func (q *query) read(c *candidate, v logValue) {
+func (q *query) read(c *candidate, v logValue) (err error) {
 	c.id = v.header.ID()
 	asked, wanted := false, false
 	matched := c.filters[:0]
@@ -48,8 +48,9 @@ func (q *query) read(c *candidate, v logValue) {
 		matched, wanted = nil, false
 	}
 	if c.filters = matched; wanted {
-		c.json = q.fetch.keep(v.json)
+		c.json, err = q.fetch.keep(v)
 	}
+	return err
 }
 
 func (q *query) matches(filter int, h nostr.Header) bool {

@@ -23,7 +23,7 @@ type fetcher struct {
 // fetch gives what the log holds of each candidate of a batch to use, which must not
 // keep it. It goes through the log in the order of Seqs, because a step forward to a
 // block near by is much cheaper than a step back.
-func (f *fetcher) fetch(batch []candidate, use func(*candidate, logValue)) error {
+func (f *fetcher) fetch(batch []candidate, use func(*candidate, logValue) error) error {
 	f.order = f.order[:0]
 	for i := range batch {
 		f.order = append(f.order, &batch[i])
@@ -44,7 +44,7 @@ func (f *fetcher) fetch(batch []candidate, use func(*candidate, logValue)) error
 	return nil
 }
 
-func (f *fetcher) read(c *candidate, use func(*candidate, logValue)) (err error) {
+func (f *fetcher) read(c *candidate, use func(*candidate, logValue) error) (err error) {
 	f.key = appendSeqKey(f.key[:0], spaceLog, c.seq)
 	var value []byte
 	switch {
@@ -66,8 +66,7 @@ func (f *fetcher) read(c *candidate, use func(*candidate, logValue)) (err error)
 	if len(v.header) == 0 {
 		return errors.New("it holds no event")
 	}
-	use(c, v)
-	return nil
+	return use(c, v)
 }
 
 // JSON goes out in slabs of this size; the first is smaller.
@@ -76,18 +75,21 @@ const (
 	maxSlab = 32 << 10
 )
 
-// keep copies JSON into memory that outlives the iterator.
-func (f *fetcher) keep(json []byte) []byte {
-	if len(json) > cap(f.slab)-len(f.slab) {
+// keep returns the JSON of an event in memory that outlives the iterator.
+func (f *fetcher) keep(v logValue) (json []byte, err error) {
+	size := v.jsonLen()
+	if size > cap(f.slab)-len(f.slab) {
 		next := min(max(minSlab, 4*cap(f.slab)), maxSlab)
 		if f.it == nil {
 			next = 0
 		}
-		f.slab = make([]byte, 0, max(next, len(json)))
+		f.slab = make([]byte, 0, max(next, size))
 	}
 	from := len(f.slab)
-	f.slab = append(f.slab, json...)
-	return f.slab[from:len(f.slab):len(f.slab)]
+	if f.slab, err = v.appendJSON(f.slab); err != nil {
+		return nil, err
+	}
+	return f.slab[from:len(f.slab):len(f.slab)], nil
 }
 
 func (f *fetcher) close() error {

@@ -58,8 +58,13 @@ func (v *View) Log(from subject.Seq, maxBytes int) (*relaypb.Entries, error) {
 			if len(value.removed) == 0 {
 				continue
 			}
-			value.header, value.json = nil, nil
+			value.header, value.body = nil, nil
 		}
+		json, err := value.appendJSON(make([]byte, 0, value.jsonLen()))
+		if err != nil {
+			return nil, fmt.Errorf("log: entry %d: %w", seq, err)
+		}
+		value.json = json
 		res.Entries = append(res.Entries, entryOf(seq, value))
 	}
 	if err := it.Error(); err != nil {

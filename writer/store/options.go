@@ -87,7 +87,8 @@ func (e *FormatError) Error() string {
 	if e.Found == 0 {
 		return fmt.Sprintf("store %s: a Pebble database, but not one of Rhea's", e.Dir)
 	}
-	return fmt.Sprintf("store %s has format %d; this build knows format %d", e.Dir, e.Found, formatVersion)
+	return fmt.Sprintf("store %s has format %d; this build knows formats %d to %d (rhea export with the build that made it, rhea import with this one)",
+		e.Dir, e.Found, oldestFormat, formatVersion)
 }
 
 // ErrClosed is returned by a Store that has been closed.

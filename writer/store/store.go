@@ -18,8 +18,13 @@ import (
 )
 
 // formatVersion is the version of the layout in the package documentation. Any
-// change of it that an older build would misread takes a new number.
-const formatVersion uint32 = 2
+// change of it that an older build would misread takes a new number. A store of
+// oldestFormat, whose bodies are JSON as it is, is one of this build's too, and
+// gets its number when it is opened for writing.
+const (
+	formatVersion uint32 = 3
+	oldestFormat  uint32 = 2
+)
 
 // The keys of the meta keyspace.
 var (
@@ -129,8 +134,13 @@ func (s *Store) readMeta(readOnly bool) error {
 	if err != nil {
 		return fmt.Errorf("store %s: format: %w", s.dir, err)
 	}
-	if v := binary.BigEndian.Uint32(b); v != formatVersion {
+	switch v := binary.BigEndian.Uint32(b); {
+	case v < oldestFormat || v > formatVersion:
 		return &FormatError{Dir: s.dir, Found: v}
+	case v < formatVersion && !readOnly:
+		if err := s.db.Set(metaFormat, binary.BigEndian.AppendUint32(nil, formatVersion), pebble.Sync); err != nil {
+			return fmt.Errorf("store %s: format: %w", s.dir, err)
+		}
 	}
 	if b, err = s.get(metaID, 8); err != nil {
 		return fmt.Errorf("store %s: id: %w", s.dir, err)

@@ -268,7 +268,7 @@ func (s *step) remove(seq subject.Seq) error {
 	if err != nil {
 		return err
 	}
-	s.read += len(v.header) + len(v.json)
+	s.read += len(v.header) + v.jsonLen()
 	r, err := s.w.removeValue(seq, v)
 	s.gone = append(s.gone, r)
 	return err

@@ -252,8 +252,7 @@ func used(b []byte) int {
 	return len(b)
 }
 
-// shorten writes bytes as hex, long runs of zeros as their number, and JSON not
-// at all.
+// shorten writes bytes as hex, and long runs of zeros as their number.
 func shorten(b []byte) string {
 	var out strings.Builder
 	for len(b) > 0 {
@@ -262,8 +261,6 @@ func shorten(b []byte) string {
 		case zeros >= 8:
 			fmt.Fprintf(&out, "<%d×00>", zeros)
 			b = b[zeros:]
-		case b[0] == '{' && b[len(b)-1] == '}':
-			return out.String() + "<JSON>"
 		default:
 			fmt.Fprintf(&out, "%02x", b[0])
 			b = b[1:]

@@ -13,16 +13,25 @@ import (
 //	uvarint number of removed events, and for each its uvarint Seq, its uvarint
 //	created_at and its 32-byte id
 //	uvarint length of the header, and the header
-//	the JSON, up to the end
+//	the body, which stands for the JSON, up to the end
 //
 // An entry that is nothing but removals, and a stub, which is what stays of one
 // whose own event was then removed, ends after a header length of 0.
 
-// logValue is a decoded log value; its slices alias the value.
+// logValue is a log value: a decoded one, whose slices alias it, or what becomes one.
 type logValue struct {
 	removed []removed
 	header  nostr.Header // empty if there is none (any more)
-	json    []byte
+	json    []byte       // of an event that arrives,
+	body    []byte       // or the body of one that was read
+}
+
+// jsonLen returns the length of the JSON.
+func (v *logValue) jsonLen() int { return len(v.json) + bodyJSONLen(v.header, v.body) }
+
+// appendJSON appends the JSON.
+func (v *logValue) appendJSON(dst []byte) ([]byte, error) {
+	return appendBodyJSON(append(dst, v.json...), v.header, v.body)
 }
 
 // removed names an event that an entry removed.
@@ -40,7 +49,10 @@ func appendLogValue(dst []byte, v logValue) []byte {
 	}
 	dst = binary.AppendUvarint(dst, uint64(len(v.header)))
 	dst = append(dst, v.header...)
-	return append(dst, v.json...)
+	if len(v.json) > 0 {
+		return appendBody(dst, v.header, v.json)
+	}
+	return append(dst, v.body...)
 }
 
 var errLogValue = errors.New("malformed log value")
@@ -70,7 +82,7 @@ func decodeLogValue(b []byte) (v logValue, err error) {
 	if n <= 0 || size > uint64(len(b)-n) {
 		return logValue{}, errLogValue
 	}
-	v.header, v.json = b[n:n+int(size)], b[n+int(size):]
+	v.header, v.body = b[n:n+int(size)], b[n+int(size):]
 	return v, nil
 }
 

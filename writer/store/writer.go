@@ -185,7 +185,7 @@ func (w *writer) replace(in *Incoming) (Verdict, error) {
 func (w *writer) add(in *Incoming, gone []removed) (subject.Seq, error) {
 	b, h := w.pending.batch, in.Header
 	first := min(len(gone), maxRemovals)
-	seq, err := w.append(logValue{gone[:first], h, in.JSON})
+	seq, err := w.append(logValue{removed: gone[:first], header: h, json: in.JSON})
 	if err != nil {
 		return 0, err
 	}
