@@ -115,7 +115,7 @@ func (c *core) flush() outputs {
 		c.become(q, reading)
 		c.reading++
 		c.metrics.slices.Inc()
-		out.asks = append(out.asks, ask{q, q.scan(int(c.cfg.SliceBytes))})
+		out.asks = append(out.asks, ask{q, q.scan(c.self, int(c.cfg.SliceBytes))})
 	}
 	return out
 }

@@ -1,8 +1,8 @@
 package reqworker
 
 import (
+	"context"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -11,6 +11,7 @@ import (
 
 	"github.com/cockroachdb/datadriven"
 
+	"rhea/proto/bus"
 	"rhea/proto/limits"
 	"rhea/proto/nostr"
 	"rhea/proto/policy"
@@ -109,9 +110,15 @@ func (tr *transcript) run(t *testing.T, d *datadriven.TestData) string {
 			}
 			reply.Events = append(reply.Events, make([]byte, n))
 		}
+		if d.HasArg("sent") { // straight to the gateway
+			reply.Sent = &relaypb.Sent{Events: 2, Bytes: number("sent")}
+		}
 		var err error
 		if d.HasArg("lost") {
-			reply, err = nil, errors.New("nobody listens")
+			reply, err = nil, fmt.Errorf("no answer: %w", bus.ErrNobody)
+		}
+		if d.HasArg("late") {
+			reply, err = nil, context.DeadlineExceeded
 		}
 		if len(tr.asks) == 0 {
 			return "no slice was asked for\n"
@@ -200,6 +207,15 @@ func (tr *transcript) flush() string {
 		}
 		if len(a.scan.Keys) > 0 {
 			fmt.Fprintf(&b, ", for %.1x", a.scan.Keys)
+		}
+		if to := a.scan.Direct; to != nil {
+			fmt.Fprintf(&b, ", as part %d of %d to gateway %d", to.Index, to.Num, to.Gateway)
+			if to.ById {
+				b.WriteString(" by id")
+			}
+			if to.Blind {
+				b.WriteString(" blind")
+			}
 		}
 		if a.scan.HllOffset > 0 {
 			fmt.Fprintf(&b, ", registers by byte %d", a.scan.HllOffset)

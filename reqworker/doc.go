@@ -3,8 +3,8 @@
 // as the gateway grants credit, or the sum of it.
 //
 //	arrives         Query, Credit and Stop on req.<shard>, from gateways
-//	leaves          Parts, or one Counted, or one Closed, on out.<gateway>; Scan
-//	                requests, to whoever serves the store
+//	leaves          one Counted, or one Closed, on out.<gateway>; Scan requests, to
+//	                whoever serves the store, which sends the Parts there (Direct)
 //	owns            the queries of its shards that run, and nothing of their events
 //	order           the Parts of a query are numbered 0, 1, 2 … and go out in order;
 //	                between queries there is none
@@ -26,7 +26,14 @@
 // long one. Between slices a query is its filters and a cursor: a paused one costs
 // nothing else.
 //
-// A slice becomes one Part. It is asked for with no more bytes than there is
+// A slice becomes one Part, which goes from the store to the gateway without a
+// detour, in this worker's name; the worker hears how much it was. Where a slice has
+// no answer, nobody can tell whether its Part went out. The query is forgotten
+// then, and the gateway sent an index that no Part has: it misses something, and has
+// the query go on from what it does have, under a new number. Slices with nothing for
+// the gateway, and those that were certainly not asked for, are asked for again.
+//
+// A slice is asked for with no more bytes than there is
 // credit; since one event may go beyond that, so may a query's credit, once. The
 // last one says whether the answer is whole (NIP-67): the store knows that of the
 // filters that it was given, and the plan what was left out of them.
@@ -42,8 +49,8 @@
 // store, which every slice tells the keys.
 //
 // What bounds memory: Config bounds the queries, those of one connection, and the
-// bytes of their filters and keys; a slice is at most Config.SliceBytes and one event, and
-// Config.Concurrency of them are in memory. A query that has had no credit for a
+// bytes of their filters and keys; Config.Concurrency slices are asked for at a time, each of
+// Config.SliceBytes and one event at most. A query that has had no credit for a
 // minute is forgotten; its gateway notices, should it grant any, and sends it
 // again.
 //

@@ -121,8 +121,9 @@ func (c *core) stop(m *relaypb.Stop) {
 	}
 }
 
-// scan returns the request for the next slice.
-func (q *query) scan(sliceBytes int) *relaypb.Scan {
+// scan returns the request for the next slice. Whoever serves the store sends the
+// events straight to the gateway, if there may be any, in the name of this worker.
+func (q *query) scan(self subject.Instance, sliceBytes int) *relaypb.Scan {
 	scan := &relaypb.Scan{
 		Filters: q.filters, Cursor: q.cursor, AsOf: q.asOf,
 		MaxBytes: uint32(sliceBytes), Keys: q.keys, Capped: q.capped,
@@ -130,11 +131,17 @@ func (q *query) scan(sliceBytes int) *relaypb.Scan {
 	switch {
 	case q.tally != nil:
 		scan.Want, scan.HllOffset = relaypb.Want_COUNT, uint32(q.tally.offset)
-	case !q.bare:
+	case q.direct():
 		scan.MaxBytes = uint32(min(q.granted-q.sent, uint64(sliceBytes)))
+		scan.Direct = &relaypb.Direct{
+			Gateway: uint32(q.conn.Gateway()), Num: q.num, Worker: uint32(self), Index: q.index, ById: q.byID, Blind: q.blind,
+		}
 	}
 	return scan
 }
+
+// direct says whether the slices of a query go straight to its gateway.
+func (q *query) direct() bool { return q.tally == nil && !q.bare }
 
 // hasCredit says whether another slice may be read: what brings no events needs
 // none.

@@ -29,7 +29,8 @@ func newSpace(tb testing.TB) subject.Space {
 	return s
 }
 
-// fakeWriter serves a naiveStore on the bus, now and then too busily or not at all.
+// fakeWriter serves a naiveStore on the bus, now and then too busily or not at all, or
+// as a writer that knows nothing of Direct.
 type fakeWriter struct {
 	bus   *bus.Bus
 	store *naiveStore
@@ -76,10 +77,30 @@ func (w *fakeWriter) run(ctx context.Context) {
 					}
 				}
 				reply, _ := w.store.Scan(ctx, in.GetScan())
+				if to := in.GetScan().Direct; to != nil && w.rng.IntN(4) > 0 {
+					w.send(to, reply)
+					if w.lossy.Load() && w.rng.IntN(20) == 0 {
+						return // the events are out, and nobody says so
+					}
+				}
 				w.bus.Reply(msg, reply)
 			})
 		}
 	}
+}
+
+// send sends the events of a reply straight to their gateway.
+func (w *fakeWriter) send(to *relaypb.Direct, reply *relaypb.ScanReply) {
+	p := &relaypb.Part{Num: to.Num, Worker: to.Worker, Index: to.Index, Events: reply.Events, Cursor: reply.Cursor, AsOf: reply.AsOf, Eose: reply.Done}
+	if reply.Done && !to.Blind {
+		p.Completeness = reply.Completeness
+	}
+	w.bus.Publish(w.bus.Space.Out(subject.Instance(to.Gateway)), &relaypb.OutInbox{Body: &relaypb.OutInbox_Part{Part: p}})
+	reply.Sent = &relaypb.Sent{Events: uint32(len(reply.Events))}
+	for _, e := range reply.Events {
+		reply.Sent.Bytes += uint64(len(e))
+	}
+	reply.Events = nil
 }
 
 // fakeGateway speaks a gateway's part in queries, as the design says, and loses

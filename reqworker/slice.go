@@ -1,9 +1,12 @@
 package reqworker
 
 import (
+	"errors"
+	"math"
 	"strings"
 	"time"
 
+	"rhea/proto/bus"
 	"rhea/proto/nostr"
 	"rhea/proto/relaypb"
 )
@@ -23,6 +26,10 @@ func (c *core) read(now time.Time, q *query, reply *relaypb.ScanReply, err error
 	case q.state == ended:
 	case err != nil:
 		c.metrics.failures.Inc()
+		if q.direct() && !errors.Is(err, bus.ErrNobody) && !errors.Is(err, bus.ErrDown) {
+			c.miss(q)
+			return
+		}
 		c.rest(q)
 	case reply.Error != "" && q.mayPass(reply.Error):
 		c.metrics.busy.Inc()
@@ -46,10 +53,13 @@ func (c *core) proceed(q *query, reply *relaypb.ScanReply) {
 	}
 	q.cursor = reply.Cursor
 	q.attempt, q.errors = 0, 0
-	if q.tally == nil {
-		c.part(q, reply)
-	} else {
+	switch {
+	case q.tally != nil:
 		q.tally.add(reply)
+	case reply.Sent != nil:
+		c.sent(q, int(reply.Sent.Events), reply.Sent.Bytes)
+	default:
+		c.part(q, reply)
 	}
 	if !reply.Done {
 		if q.tally != nil {
@@ -65,7 +75,7 @@ func (c *core) proceed(q *query, reply *relaypb.ScanReply) {
 	c.drop(q)
 }
 
-// part sends a slice on as a Part.
+// part sends a slice on as a Part, where the store has left that to the worker.
 func (c *core) part(q *query, reply *relaypb.ScanReply) {
 	size := 0
 	for _, e := range reply.Events {
@@ -79,11 +89,30 @@ func (c *core) part(q *query, reply *relaypb.ScanReply) {
 		p.Completeness, p.ById = q.completeness(reply.Completeness), q.byID
 	}
 	c.say(q, &relaypb.OutInbox{Body: &relaypb.OutInbox_Part{Part: p}})
+	c.sent(q, len(reply.Events), uint64(size))
+}
+
+// sent accounts for a Part, whoever has sent it.
+func (c *core) sent(q *query, events int, bytes uint64) {
 	c.metrics.parts.Inc()
-	c.metrics.events.Add(len(reply.Events))
-	c.metrics.bytes.Add(size)
-	q.sent += uint64(size)
+	c.metrics.events.Add(events)
+	c.metrics.bytes.Add(int(bytes))
+	q.sent += bytes
 	q.index++
+}
+
+// noPart is an index that no Part has: a gateway that is sent it has missed some.
+const noPart = math.MaxUint32
+
+// miss ends a query of which it cannot be told whether the last Part went out. Asked
+// again, the store might end the slice elsewhere, and the gateway would take one
+// slice's end for the other's. Only the gateway knows what it has, so it is told
+// that it misses something, and goes on from there under a new number.
+func (c *core) miss(q *query) {
+	c.drop(q)
+	c.say(q, &relaypb.OutInbox{Body: &relaypb.OutInbox_Part{Part: &relaypb.Part{
+		Num: q.num, Worker: uint32(c.self), Index: noPart,
+	}}})
 }
 
 // rest puts a query aside, to ask the store again later.

@@ -33,8 +33,9 @@ func (m *mortal) Scan(ctx context.Context, _ *relaypb.Scan) (*relaypb.ScanReply,
 	return nil, ctx.Err()
 }
 
-// A slice that a dead writer was asked for is asked of the next one as soon as
-// that serves, not when the request has timed out.
+// A gateway hears as soon as another writer serves that a slice the dead one was
+// asked for will not come, not when the request has timed out, and has the query go
+// on there.
 func TestNextWriterIsAskedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := bus.NewMemory()
@@ -61,8 +62,11 @@ func TestNextWriterIsAskedAtOnce(t *testing.T) {
 		die := writer()
 		time.Sleep(time.Second)
 		conn := subject.MakeConnID(gb.Instance, 1)
-		gb.Publish(gb.Space.Req(gb.Space.ShardOf(conn)), &relaypb.ReqInbox{Body: &relaypb.ReqInbox_Query{
-			Query: &relaypb.Query{Conn: uint64(conn), Num: 1, Filters: []byte("{}"), Granted: 1 << 20}}})
+		query := func(num uint64) {
+			gb.Publish(gb.Space.Req(gb.Space.ShardOf(conn)), &relaypb.ReqInbox{Body: &relaypb.ReqInbox_Query{
+				Query: &relaypb.Query{Conn: uint64(conn), Num: num, Filters: []byte("{}"), Granted: 1 << 20}}})
+		}
+		query(1)
 		synctest.Wait()
 		if store.asked != 1 {
 			t.Fatalf("asked %d times", store.asked)
@@ -74,9 +78,14 @@ func TestNextWriterIsAskedAtOnce(t *testing.T) {
 		store.mu.Unlock()
 		begin := time.Now()
 		writer()
-		msg := <-inbox.C()
-		inbox.Each(msg, func(m *relaypb.OutInbox) {
-			if p := m.GetPart(); p == nil || !p.Eose || p.AsOf != 7 {
+		inbox.Each(<-inbox.C(), func(m *relaypb.OutInbox) {
+			if p := m.GetPart(); p == nil || p.Num != 1 || p.Index != noPart {
+				t.Errorf("got %v, want a hole in the parts", m)
+			}
+		})
+		query(2)
+		inbox.Each(<-inbox.C(), func(m *relaypb.OutInbox) {
+			if p := m.GetPart(); p == nil || p.Num != 2 || !p.Eose || p.AsOf != 7 {
 				t.Errorf("got %v", m)
 			}
 		})

@@ -5,7 +5,8 @@
 //	arrives         Admitted on write, from ingesters; Scan on scan and LogFetch on
 //	                log.fetch, requests from reqworkers, monitors, and tools
 //	leaves          Verdict on out.<gateway>, one for each Admitted; Entries on log,
-//	                also for what is swept; ScanReply and LogInbox to the requests
+//	                also for what is swept; ScanReply and LogInbox to the requests;
+//	                Part on out.<gateway>, before its ScanReply, where a Scan is Direct
 //	owns            the Pebble store; there is one writer on a bus
 //	order           events are decided in the order of arrival; an event's entry is
 //	                published before its verdict, and entries in the order of Seq
@@ -20,7 +21,7 @@
 //	                                     Store
 //	                     ┌─────────────────┴─────────────┐
 //	                     │ View.Scan, View.Log           │
-//	scan, log.fetch ──► desk ── queues (bounded) ──► readers ──► reply
+//	scan, log.fetch ──► desk ── queues (bounded) ──► readers ──► out.<gateway>, reply
 //
 // decide is the goroutine that called Run. It takes what waits, at most 512
 // events or 4 MiB, never waits for more, and hands the commit to Pebble, which

@@ -15,6 +15,7 @@ import (
 	"rhea/proto/policy"
 	"rhea/proto/relaypb"
 	"rhea/proto/stage"
+	"rhea/proto/subject"
 	"rhea/writer/store"
 )
 
@@ -145,10 +146,15 @@ func (r *readers) queueFetch(msg *bus.Message, ask *relaypb.LogFetch) {
 }
 
 func (r *readers) serveScans() {
+	outbox := r.bus.NewOutbox()
 	for q := range r.scans {
 		reply := &relaypb.ScanReply{Error: nostr.Failed.Text("the writer is stopping")}
 		if r.stopping.Err() == nil {
 			reply = r.scan(q.ask)
+		}
+		if q.ask.Direct != nil && q.msg.Reply != "" && reply.Error == "" && q.ask.Want == relaypb.Want_EVENTS {
+			r.send(outbox, q, reply)
+			continue
 		}
 		r.reply(q.msg, reply)
 	}
@@ -161,6 +167,36 @@ func (r *readers) serveFetches() {
 			reply = r.fetch(q.ask)
 		}
 		r.reply(q.msg, reply)
+	}
+}
+
+// send sends the events of a slice to the gateway that they are for, and behind them
+// the rest of the reply to the asker. If the bus refuses either, the asker hears
+// nothing, as nobody can tell what went out.
+func (r *readers) send(outbox *bus.Outbox, q request[*relaypb.Scan], reply *relaypb.ScanReply) {
+	to := q.ask.Direct
+	part := &relaypb.Part{
+		Num: to.Num, Worker: to.Worker, Index: to.Index,
+		Events: reply.Events, Cursor: reply.Cursor, AsOf: reply.AsOf, Eose: reply.Done,
+	}
+	if reply.Done {
+		part.ById = to.ById
+		if !to.Blind {
+			part.Completeness = reply.Completeness
+		}
+	}
+	reply.Sent, reply.Events = &relaypb.Sent{Events: uint32(len(reply.Events))}, nil
+	for _, e := range part.Events {
+		reply.Sent.Bytes += uint64(len(e))
+	}
+	subj := r.bus.Space.Out(subject.Instance(to.Gateway))
+	err := outbox.Send(subj, &relaypb.OutInbox{Body: &relaypb.OutInbox_Part{Part: part}})
+	if err == nil {
+		err = errors.Join(outbox.Send(q.msg.Reply, reply), outbox.Flush())
+	}
+	if err != nil {
+		r.metrics.unsent.Inc()
+		r.troubles.complain(r.now(), r.log, "a part was not sent", "to", subj, "err", err)
 	}
 }
 

@@ -159,6 +159,7 @@ type Scan struct {
 	// which it ends are found, up to twice the limit (NIP-67).
 	Capped        []uint32 `protobuf:"varint,9,rep,packed,name=capped,proto3" json:"capped,omitempty"`
 	HllOffset     uint32   `protobuf:"varint,10,opt,name=hll_offset,json=hllOffset,proto3" json:"hll_offset,omitempty"` // COUNT: byte of the pubkey (8 to 23) that chooses the register; 0: no registers
+	Direct        *Direct  `protobuf:"bytes,11,opt,name=direct,proto3" json:"direct,omitempty"`                         // EVENTS, if set: where they may go without a detour
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -263,6 +264,101 @@ func (x *Scan) GetHllOffset() uint32 {
 	return 0
 }
 
+func (x *Scan) GetDirect() *Direct {
+	if x != nil {
+		return x.Direct
+	}
+	return nil
+}
+
+// The gateway that the events of a slice are for, and what its Part says of the
+// query. Whoever serves the store sends that Part to the gateway, before the reply;
+// the reply says Sent then and holds no events. A reply that holds them after all is
+// for the asker to pass on.
+type Direct struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Gateway       uint32                 `protobuf:"fixed32,1,opt,name=gateway,proto3" json:"gateway,omitempty"` // instance
+	Num           uint64                 `protobuf:"varint,2,opt,name=num,proto3" json:"num,omitempty"`
+	Worker        uint32                 `protobuf:"fixed32,3,opt,name=worker,proto3" json:"worker,omitempty"` // the asker's instance, which the gateway keeps to
+	Index         uint32                 `protobuf:"varint,4,opt,name=index,proto3" json:"index,omitempty"`
+	ById          bool                   `protobuf:"varint,5,opt,name=by_id,json=byId,proto3" json:"by_id,omitempty"` // every filter names ids
+	Blind         bool                   `protobuf:"varint,6,opt,name=blind,proto3" json:"blind,omitempty"`           // filters were left out that could match: the answer is not known to be whole
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Direct) Reset() {
+	*x = Direct{}
+	mi := &file_scan_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Direct) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Direct) ProtoMessage() {}
+
+func (x *Direct) ProtoReflect() protoreflect.Message {
+	mi := &file_scan_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Direct.ProtoReflect.Descriptor instead.
+func (*Direct) Descriptor() ([]byte, []int) {
+	return file_scan_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Direct) GetGateway() uint32 {
+	if x != nil {
+		return x.Gateway
+	}
+	return 0
+}
+
+func (x *Direct) GetNum() uint64 {
+	if x != nil {
+		return x.Num
+	}
+	return 0
+}
+
+func (x *Direct) GetWorker() uint32 {
+	if x != nil {
+		return x.Worker
+	}
+	return 0
+}
+
+func (x *Direct) GetIndex() uint32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *Direct) GetById() bool {
+	if x != nil {
+		return x.ById
+	}
+	return false
+}
+
+func (x *Direct) GetBlind() bool {
+	if x != nil {
+		return x.Blind
+	}
+	return false
+}
+
 // Events or ids in NIP-01 order (created_at descending, id ascending), each once;
 // or how many this slice has found.
 type ScanReply struct {
@@ -285,13 +381,14 @@ type ScanReply struct {
 	// Of ids: a fingerprint of the kinds that were taken for private, never 0. Who keeps
 	// the ids for others goes by the same kinds, or keeps what must not be shown.
 	Private       uint64 `protobuf:"varint,12,opt,name=private,proto3" json:"private,omitempty"`
+	Sent          *Sent  `protobuf:"bytes,13,opt,name=sent,proto3" json:"sent,omitempty"` // the events went out as Direct says
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ScanReply) Reset() {
 	*x = ScanReply{}
-	mi := &file_scan_proto_msgTypes[2]
+	mi := &file_scan_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -303,7 +400,7 @@ func (x *ScanReply) String() string {
 func (*ScanReply) ProtoMessage() {}
 
 func (x *ScanReply) ProtoReflect() protoreflect.Message {
-	mi := &file_scan_proto_msgTypes[2]
+	mi := &file_scan_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -316,7 +413,7 @@ func (x *ScanReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScanReply.ProtoReflect.Descriptor instead.
 func (*ScanReply) Descriptor() ([]byte, []int) {
-	return file_scan_proto_rawDescGZIP(), []int{2}
+	return file_scan_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ScanReply) GetAsOf() uint64 {
@@ -403,6 +500,66 @@ func (x *ScanReply) GetPrivate() uint64 {
 	return 0
 }
 
+func (x *ScanReply) GetSent() *Sent {
+	if x != nil {
+		return x.Sent
+	}
+	return nil
+}
+
+// What of a slice has gone to its gateway.
+type Sent struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Events        uint32                 `protobuf:"varint,1,opt,name=events,proto3" json:"events,omitempty"`
+	Bytes         uint64                 `protobuf:"varint,2,opt,name=bytes,proto3" json:"bytes,omitempty"` // of them
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Sent) Reset() {
+	*x = Sent{}
+	mi := &file_scan_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Sent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Sent) ProtoMessage() {}
+
+func (x *Sent) ProtoReflect() protoreflect.Message {
+	mi := &file_scan_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Sent.ProtoReflect.Descriptor instead.
+func (*Sent) Descriptor() ([]byte, []int) {
+	return file_scan_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Sent) GetEvents() uint32 {
+	if x != nil {
+		return x.Events
+	}
+	return 0
+}
+
+func (x *Sent) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
 var File_scan_proto protoreflect.FileDescriptor
 
 const file_scan_proto_rawDesc = "" +
@@ -411,7 +568,7 @@ const file_scan_proto_rawDesc = "" +
 	"scan.proto\x12\arhea.v1\x1a\tout.proto\"8\n" +
 	"\tScanInbox\x12#\n" +
 	"\x04scan\x18\x01 \x01(\v2\r.rhea.v1.ScanH\x00R\x04scanB\x06\n" +
-	"\x04body\"\x96\x02\n" +
+	"\x04body\"\xbf\x02\n" +
 	"\x04Scan\x12\x18\n" +
 	"\afilters\x18\x01 \x01(\fR\afilters\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\fR\x06cursor\x12\x13\n" +
@@ -426,7 +583,15 @@ const file_scan_proto_rawDesc = "" +
 	"\x06capped\x18\t \x03(\rR\x06capped\x12\x1d\n" +
 	"\n" +
 	"hll_offset\x18\n" +
-	" \x01(\rR\thllOffset\"\xbd\x02\n" +
+	" \x01(\rR\thllOffset\x12'\n" +
+	"\x06direct\x18\v \x01(\v2\x0f.rhea.v1.DirectR\x06direct\"\x8d\x01\n" +
+	"\x06Direct\x12\x18\n" +
+	"\agateway\x18\x01 \x01(\aR\agateway\x12\x10\n" +
+	"\x03num\x18\x02 \x01(\x04R\x03num\x12\x16\n" +
+	"\x06worker\x18\x03 \x01(\aR\x06worker\x12\x14\n" +
+	"\x05index\x18\x04 \x01(\rR\x05index\x12\x13\n" +
+	"\x05by_id\x18\x05 \x01(\bR\x04byId\x12\x14\n" +
+	"\x05blind\x18\x06 \x01(\bR\x05blind\"\xe0\x02\n" +
 	"\tScanReply\x12\x13\n" +
 	"\x05as_of\x18\x01 \x01(\x04R\x04asOf\x12\x16\n" +
 	"\x06events\x18\x02 \x03(\fR\x06events\x12\x16\n" +
@@ -440,7 +605,11 @@ const file_scan_proto_rawDesc = "" +
 	"\bexpiring\x18\n" +
 	" \x01(\fR\bexpiring\x12\x16\n" +
 	"\x06hiding\x18\v \x01(\bR\x06hiding\x12\x18\n" +
-	"\aprivate\x18\f \x01(\x04R\aprivate*&\n" +
+	"\aprivate\x18\f \x01(\x04R\aprivate\x12!\n" +
+	"\x04sent\x18\r \x01(\v2\r.rhea.v1.SentR\x04sent\"4\n" +
+	"\x04Sent\x12\x16\n" +
+	"\x06events\x18\x01 \x01(\rR\x06events\x12\x14\n" +
+	"\x05bytes\x18\x02 \x01(\x04R\x05bytes*&\n" +
 	"\x04Want\x12\n" +
 	"\n" +
 	"\x06EVENTS\x10\x00\x12\t\n" +
@@ -460,23 +629,27 @@ func file_scan_proto_rawDescGZIP() []byte {
 }
 
 var file_scan_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_scan_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_scan_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_scan_proto_goTypes = []any{
 	(Want)(0),         // 0: rhea.v1.Want
 	(*ScanInbox)(nil), // 1: rhea.v1.ScanInbox
 	(*Scan)(nil),      // 2: rhea.v1.Scan
-	(*ScanReply)(nil), // 3: rhea.v1.ScanReply
-	(Completeness)(0), // 4: rhea.v1.Completeness
+	(*Direct)(nil),    // 3: rhea.v1.Direct
+	(*ScanReply)(nil), // 4: rhea.v1.ScanReply
+	(*Sent)(nil),      // 5: rhea.v1.Sent
+	(Completeness)(0), // 6: rhea.v1.Completeness
 }
 var file_scan_proto_depIdxs = []int32{
 	2, // 0: rhea.v1.ScanInbox.scan:type_name -> rhea.v1.Scan
 	0, // 1: rhea.v1.Scan.want:type_name -> rhea.v1.Want
-	4, // 2: rhea.v1.ScanReply.completeness:type_name -> rhea.v1.Completeness
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	3, // 2: rhea.v1.Scan.direct:type_name -> rhea.v1.Direct
+	6, // 3: rhea.v1.ScanReply.completeness:type_name -> rhea.v1.Completeness
+	5, // 4: rhea.v1.ScanReply.sent:type_name -> rhea.v1.Sent
+	5, // [5:5] is the sub-list for method output_type
+	5, // [5:5] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_scan_proto_init() }
@@ -494,7 +667,7 @@ func file_scan_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_scan_proto_rawDesc), len(file_scan_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   3,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -43,6 +43,7 @@ func (c *core) askScan(reply string, m *relaypb.Scan) {
 	q := &question{kind: askedScan, asked: c.at, text: excerpt(m.Filters), scan: &chain{
 		ask: proto.Clone(m).(*relaypb.Scan), reply: reply, latest: c.at,
 	}}
+	q.scan.ask.Direct = nil
 	q.events, q.raced = c.moves, len(c.flying) > 0
 	c.result.Asked[askedScan]++
 	c.number(q)

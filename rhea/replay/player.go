@@ -43,6 +43,7 @@ type player struct {
 
 	log      logbook
 	head     atomic.Uint64 // of log, for the announcements
+	directs  *directs
 	shelf    *shelf
 	patience time.Duration
 	started  time.Time
@@ -70,7 +71,7 @@ func newPlayer(from Source, join Join, o Options) (*player, error) {
 	if o.Clock == nil {
 		o.Clock = new(Clock)
 	}
-	p := &player{o: o, from: from, prefix: h.Prefix, bus: b, outbox: b.NewOutbox(), patience: o.Patience, slices: make(chan slice, 64)}
+	p := &player{o: o, from: from, prefix: h.Prefix, bus: b, outbox: b.NewOutbox(), directs: newDirects(), patience: o.Patience, slices: make(chan slice, 64)}
 	p.life, p.stop = context.WithCancel(context.Background())
 	p.log.store = 1
 	for _, m := range h.Members {
@@ -191,6 +192,7 @@ func (p *player) message(ctx context.Context, m tap.Message) (goOn bool, err err
 		p.o.Clock.set(m.At)
 	}
 	for _, body := range said.Messages {
+		body = p.directs.whole(said, m, body)
 		p.before(said, m, body)
 		if !asks || !p.chosen(m.Subject) || said.Inbox == "log" {
 			c.note(m.Subject, said, body)

@@ -16,7 +16,7 @@ const shelfReplies = 1 << 14
 const maxWaits = 64
 
 // shelf has the recorded replies to the scans of a stage, to answer the same requests
-// of the stage under test. How much a slice may hold is no part of a request: the
+// of the stage under test. How much a slice may hold, and where it goes, is no part of a request: the
 // reply holds what it holds. The same request may have several replies, as the store
 // changes; they are given in the order of the recording.
 type shelf struct {
@@ -38,7 +38,7 @@ func newShelf(answer func(*bus.Message, *relaypb.ScanReply)) *shelf {
 
 func scanKey(m *relaypb.Scan) item {
 	m = proto.Clone(m).(*relaypb.Scan)
-	m.MaxBytes = 0
+	m.MaxBytes, m.Direct = 0, nil
 	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
 	if err != nil {
 		return 0 // it was decoded a moment ago
