@@ -40,6 +40,9 @@ func (g *group) dial(h wire.Handler, from net.Addr) (*wire.Conn, error) {
 	ctx, cancel := context.WithTimeout(g.ctx, g.patience)
 	defer cancel()
 	c, err := g.dialer.Dial(ctx, h, from)
+	if err != nil && ctx.Err() != nil && g.ctx.Err() == nil {
+		return nil, fmt.Errorf("the relay stalls: no connection within %s: %w", g.patience, err)
+	}
 	if err != nil {
 		return nil, err
 	}

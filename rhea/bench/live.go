@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -24,8 +25,6 @@ type fanout struct {
 	missing atomic.Int64   // deliveries
 	latency histogram.Histogram
 	strange atomic.Int64 // events that are not of this run, or come twice
-	refused atomic.Int64
-	reasons reasons
 	next    atomic.Int64
 	done    chan struct{}
 	paced   bool
@@ -126,10 +125,7 @@ func (f *fanout) run(rate int) error {
 		}()
 	}
 	if err := f.g.wait(f.done, "live events"); err != nil {
-		return fmt.Errorf("%w (%d deliveries are missing, %d events were refused%s)", err, f.missing.Load(), f.refused.Load(), f.reasons.after(": "))
-	}
-	if n := f.refused.Load(); n > 0 {
-		return fmt.Errorf("%d events were refused%s", n, f.reasons.after(": "))
+		return fmt.Errorf("%w (%d deliveries are missing)", err, f.missing.Load())
 	}
 	return nil
 }
@@ -202,9 +198,8 @@ func (h fanoutPublisher) Message(_ *wire.Conn, msg []byte, _ time.Time) {
 		h.f.g.other(verb, arg)
 		return
 	}
-	if accepted, reason := wire.Verdict(rest); !accepted {
-		h.f.reasons.add(reason)
-		h.f.refused.Add(1)
+	if accepted, reason := wire.Verdict(rest); !accepted || strings.HasPrefix(reason, "duplicate:") {
+		h.f.g.fail(fmt.Errorf("an event that nobody has seen is refused: %s (has this relay been given it in another run? --seed makes others)", reason))
 	}
 }
 

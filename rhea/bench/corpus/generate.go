@@ -19,7 +19,7 @@ import (
 const Begin = 1_760_000_000
 
 // version is of what generate makes; another is another cache.
-const version = 1
+const version = 2
 
 const (
 	authors = 1000
@@ -41,7 +41,9 @@ type maker struct {
 func newMaker(seed uint64) (*maker, error) {
 	m := &maker{rng: rand.New(rand.NewPCG(seed, version))}
 	for i := range m.secrets {
+		// What another seed, or version, has published is by others, and replaces nothing.
 		binary.BigEndian.PutUint64(m.secrets[i][8:], seed+1)
+		binary.BigEndian.PutUint64(m.secrets[i][16:], version)
 		binary.BigEndian.PutUint64(m.secrets[i][24:], uint64(i)+1)
 		key, err := schnorr.PublicKey(&m.secrets[i])
 		if err != nil {
@@ -73,7 +75,7 @@ func (m *maker) next() *nostr.Event {
 		m.told[author] = true
 		e.Kind, e.Content = 0, `{"name":"`+m.text(12)+`","about":"`+m.text(120)+`"}`
 	case about < 0 || p < 35:
-		e.Kind, e.Content = 1, m.text(60+m.popular(1250))
+		e.Kind, e.Content = 1, m.text(60+m.popular(1080))
 		if m.rng.IntN(3) == 0 {
 			e.Tags = append(e.Tags, nostr.Tag{"t", word(m.popular(400))})
 		}
@@ -88,7 +90,7 @@ func (m *maker) next() *nostr.Event {
 		e.Kind = 9735
 		e.Tags = append(m.reference(about, ""), nostr.Tag{"bolt11", "lnbc" + m.text(180)})
 	default:
-		e.Kind, e.Content = 30023, m.text(1500)
+		e.Kind, e.Content = 30023, m.text(1200)
 		e.Tags = []nostr.Tag{{"d", "text-" + strconv.Itoa(n)}, {"title", m.text(40)}}
 	}
 	e.ID = e.ComputeID()

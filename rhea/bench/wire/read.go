@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -21,62 +22,44 @@ func (c *Conn) read(buffers *sync.Pool) {
 			return
 		}
 	}
-	for {
-		b, from, err := c.fill(buffers)
-		if err == nil {
-			err = c.take(b[:from], time.Now())
-			c.put(buffers, b)
+	var failed error
+	// It is one call for the life of the connection: what becomes ready between two reads
+	// is remembered only within it. So a read that leaves room in its buffer, which is to
+	// say nothing in the socket, need not be followed by one that finds nothing.
+	err := c.raw.Read(func(fd uintptr) bool {
+		for more := true; more && failed == nil; {
+			more, failed = c.turn(int(fd), buffers)
 		}
-		if err != nil {
-			c.end(err)
-			return
-		}
-	}
-}
-
-// fill waits for bytes and returns them behind what was left over, in a buffer of the
-// pool if they fit into it. While it waits the connection has none.
-func (c *Conn) fill(buffers *sync.Pool) (b []byte, size int, err error) {
-	failed := c.raw.Read(func(fd uintptr) bool {
-		if b == nil {
-			b = c.room(buffers)
-		}
-		n, e := syscall.Read(int(fd), b[len(c.rest):])
-		for e == syscall.EINTR {
-			n, e = syscall.Read(int(fd), b[len(c.rest):])
-		}
-		switch {
-		case e == syscall.EAGAIN:
-			c.put(buffers, b)
-			b = nil
-			return false
-		case e != nil:
-			err = fmt.Errorf("reading: %w", e)
-		case n == 0:
-			err = fmt.Errorf("reading: %w", io.EOF)
-		default:
-			size = copy(b, c.rest) + n
-		}
-		return true
+		return failed != nil
 	})
-	if failed != nil && err == nil {
-		err = fmt.Errorf("reading: %w", failed)
-	}
-	return b, size, err
+	c.end(cmp.Or(failed, fmt.Errorf("reading: %w", err)))
 }
 
-// room is a buffer for what is left over and as much again, or more.
-func (c *Conn) room(buffers *sync.Pool) []byte {
+// turn reads once, into a buffer of the pool if what is left over and as much again fit
+// into it, and hands on what there is. While it waits the connection has no buffer. There
+// may be more when the buffer was filled.
+func (c *Conn) turn(fd int, buffers *sync.Pool) (more bool, err error) {
+	var b []byte
 	if len(c.rest) <= bufferSize/2 {
-		return buffers.Get().(*[bufferSize]byte)[:]
+		whole := buffers.Get().(*[bufferSize]byte)
+		defer buffers.Put(whole)
+		b = whole[:]
+	} else {
+		b = make([]byte, 2*len(c.rest))
 	}
-	return make([]byte, 2*len(c.rest))
-}
-
-func (c *Conn) put(buffers *sync.Pool, b []byte) {
-	if len(b) == bufferSize {
-		buffers.Put((*[bufferSize]byte)(b))
+	n, err := syscall.Read(fd, b[len(c.rest):])
+	switch {
+	case errors.Is(err, syscall.EAGAIN):
+		return false, nil
+	case errors.Is(err, syscall.EINTR):
+		return true, nil
+	case err != nil:
+		return false, fmt.Errorf("reading: %w", err)
+	case n == 0:
+		return false, fmt.Errorf("reading: %w", io.EOF)
 	}
+	size := copy(b, c.rest) + n
+	return size == len(b), c.take(b[:size], time.Now())
 }
 
 // take hands on the messages in b and keeps what is behind the last of them.
