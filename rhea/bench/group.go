@@ -55,7 +55,7 @@ func (g *group) dial(h wire.Handler, from net.Addr) (*wire.Conn, error) {
 // wait returns when done is closed. The error says what has gone wrong before, what
 // names what was waited for.
 func (g *group) wait(done <-chan struct{}, what string) error {
-	look := time.NewTicker(min(g.patience/4, 250*time.Millisecond))
+	look := time.NewTicker(min(g.patience/4, 50*time.Millisecond))
 	defer look.Stop()
 	last, since := int64(-1), time.Now()
 	for {
