@@ -26,6 +26,16 @@ func BenchmarkVerify(b *testing.B) {
 	}
 }
 
+// BenchmarkVerifyDecred is what BenchmarkVerify is compared with in one run.
+func BenchmarkVerifyDecred(b *testing.B) {
+	pubkey, msg, sig := benchSignature(b)
+	for b.Loop() {
+		if !decredVerify(&pubkey, msg[:], &sig) {
+			b.Fatal("valid signature refused")
+		}
+	}
+}
+
 // BenchmarkVerifyCachedKey is BenchmarkVerify for an author seen before.
 func BenchmarkVerifyCachedKey(b *testing.B) {
 	pubkey, msg, sig := benchSignature(b)

@@ -2,11 +2,11 @@
 // Schnorr signatures over secp256k1 with x-only public keys (NIP-01).
 //
 // It owns the signature scheme alone: tagged hashes, the rules for accepting
-// bytes, and the equation R = s·G − e·P. Field, scalar and point arithmetic
-// are decred's. (decred's own schnorr package implements another scheme, EC-
-// Schnorr-DCRv0, whose signatures are not those of BIP-340.) The package
-// refuses to know what was signed: a caller passes the 32 bytes of an event id
-// and has checked that id itself.
+// bytes, and the equation R = s·G − e·P. The arithmetic of verification is
+// package secp, that of signing is decred's. (decred's own schnorr package
+// implements another scheme, EC-Schnorr-DCRv0, whose signatures are not those
+// of BIP-340.) The package refuses to know what was signed: a caller passes the
+// 32 bytes of an event id and has checked that id itself.
 //
 // Verification takes foreign bytes and never panics on any; every defect of a
 // signature, key or message has the same answer, false, because a client can

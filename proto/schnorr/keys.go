@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"sync/atomic"
 
-	"github.com/decred/dcrd/dcrec/secp256k1/v4"
+	"rhea/proto/schnorr/secp"
 )
 
 // Keys remembers public keys with their y coordinate, whose square root need
@@ -20,11 +20,11 @@ type Keys struct {
 }
 
 type liftedKey struct {
-	x [32]byte
-	y secp256k1.FieldVal
+	bytes [32]byte
+	point secp.Affine
 }
 
-// NewKeys returns a Keys with room for the given number of keys, at about 90
+// NewKeys returns a Keys with room for the given number of keys, at about 100
 // bytes each once used; zero or fewer means none.
 func NewKeys(n int) *Keys {
 	return &Keys{slots: make([]atomic.Pointer[liftedKey], max(n, 0))}
@@ -32,22 +32,43 @@ func NewKeys(n int) *Keys {
 
 // Verify reports what the function Verify reports.
 func (k *Keys) Verify(pubkey *[32]byte, msg []byte, sig *[64]byte) bool {
-	if k == nil || len(k.slots) == 0 {
-		return Verify(pubkey, msg, sig)
-	}
-	// The last bytes of the key choose the slot: authors mine keys for a
-	// readable beginning.
-	slot := &k.slots[binary.LittleEndian.Uint64(pubkey[24:])%uint64(len(k.slots))]
-	if key := slot.Load(); key != nil && key.x == *pubkey {
-		p := secp256k1.JacobianPoint{Y: key.y}
-		p.X.SetBytes(pubkey)
-		p.Z.SetInt(1)
-		return verifyPoint(&p, pubkey, msg, sig)
-	}
-	var p secp256k1.JacobianPoint
-	if !liftX(&p, pubkey) || !verifyPoint(&p, pubkey, msg, sig) {
+	var p secp.Affine
+	known := k.lift(&p, pubkey)
+	if !known && !p.LiftX(pubkey) || !verifyPoint(&p, pubkey, msg, sig) {
 		return false
 	}
-	slot.Store(&liftedKey{x: *pubkey, y: p.Y})
+	if !known {
+		k.remember(&p, pubkey)
+	}
 	return true
+}
+
+// slot returns where pubkey is if it is remembered, nil if nothing is. The last
+// bytes of the key choose: authors mine keys for a readable beginning.
+func (k *Keys) slot(pubkey *[32]byte) *atomic.Pointer[liftedKey] {
+	if k == nil || len(k.slots) == 0 {
+		return nil
+	}
+	return &k.slots[binary.LittleEndian.Uint64(pubkey[24:])%uint64(len(k.slots))]
+}
+
+// lift sets p to the point of pubkey if that is remembered.
+func (k *Keys) lift(p *secp.Affine, pubkey *[32]byte) bool {
+	slot := k.slot(pubkey)
+	if slot == nil {
+		return false
+	}
+	key := slot.Load()
+	if key == nil || key.bytes != *pubkey {
+		return false
+	}
+	*p = key.point
+	return true
+}
+
+// remember gives pubkey its slot. It is called for authors of valid signatures.
+func (k *Keys) remember(p *secp.Affine, pubkey *[32]byte) {
+	if slot := k.slot(pubkey); slot != nil {
+		slot.Store(&liftedKey{*pubkey, *p})
+	}
 }

@@ -3,6 +3,8 @@ package schnorr
 import (
 	"crypto/sha256"
 	"math/big"
+
+	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 )
 
 // The oracle is BIP-340 over again in math/big and affine coordinates, written
@@ -129,4 +131,28 @@ func oracleSign(secret *[32]byte, msg []byte, aux *[32]byte) (pubkey [32]byte, s
 	copy(sig[:32], r[:])
 	s.FillBytes(sig[32:])
 	return pubkey, sig
+}
+
+// decredVerify is Verify in decred's arithmetic, 32-bit limbs and all.
+func decredVerify(pubkey *[32]byte, msg []byte, sig *[64]byte) bool {
+	var p, sG, eP, sum secp256k1.JacobianPoint
+	if p.X.SetBytes(pubkey) != 0 || !secp256k1.DecompressY(&p.X, false, &p.Y) {
+		return false
+	}
+	p.Z.SetInt(1)
+	var r secp256k1.FieldVal
+	var s, e secp256k1.ModNScalar
+	if r.SetBytes((*[32]byte)(sig[:32]))|s.SetBytes((*[32]byte)(sig[32:])) != 0 {
+		return false
+	}
+	h := [32]byte(oracleHash("BIP0340/challenge", sig[:32], pubkey[:], msg))
+	e.SetBytes(&h)
+	secp256k1.ScalarBaseMultNonConst(&s, &sG)
+	secp256k1.ScalarMultNonConst(e.Negate(), &p, &eP)
+	secp256k1.AddNonConst(&sG, &eP, &sum)
+	if sum.Z.IsZero() || sum.X.IsZero() && sum.Y.IsZero() {
+		return false
+	}
+	sum.ToAffine()
+	return sum.X.Equals(&r) && !sum.Y.IsOdd()
 }

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/decred/dcrd/dcrec/secp256k1/v4"
+	"rhea/proto/schnorr/secp"
 )
 
 type signed struct {
@@ -186,12 +186,12 @@ func TestNothingIsReduced(t *testing.T) {
 	}
 	// 1, 2, 3 and 4 are x coordinates of points, p+1 to p+4 are none.
 	for x := int64(1); x <= 4; x++ {
-		var p secp256k1.JacobianPoint
+		var p secp.Affine
 		low, high := bytesOf(new(big.Int), x), bytesOf(oracleP, x)
-		if !liftX(&p, &low) {
+		if !p.LiftX(&low) {
 			t.Errorf("no point at x = %d", x)
 		}
-		if liftX(&p, &high) {
+		if p.LiftX(&high) {
 			t.Errorf("a point at x = p+%d", x)
 		}
 	}
@@ -255,7 +255,7 @@ func TestForgeryTakesNoSlot(t *testing.T) {
 	}
 	s.sig[63] ^= 1
 	v.Verify(&s.pubkey, s.msg, &s.sig)
-	if key := v.slots[0].Load(); key == nil || key.x != s.pubkey {
+	if key := v.slots[0].Load(); key == nil || key.bytes != s.pubkey {
 		t.Error("the author of a valid signature was not remembered")
 	}
 }
@@ -282,6 +282,9 @@ func FuzzVerify(f *testing.F) {
 		}
 		if want := oracleVerify(&pubkey, msg, &sig); want != got {
 			t.Errorf("Verify %v, oracle %v", got, want)
+		}
+		if want := decredVerify(&pubkey, msg, &sig); want != got {
+			t.Errorf("Verify %v, decred %v", got, want)
 		}
 	})
 }

@@ -47,7 +47,9 @@ func sign(secret *[32]byte, msg []byte, aux *[32]byte) (sig [64]byte, err error)
 		return sig, ErrNonce
 	}
 	r := evenMultiple(&k)
-	e := challenge(r[:], &pubkey, msg)
+	h := tagChallenge.hash(r[:], pubkey[:], msg)
+	var e secp256k1.ModNScalar
+	e.SetBytes(&h)
 	s := e.Mul(&d).Add(&k).Bytes()
 	copy(sig[:32], r[:])
 	copy(sig[32:], s[:])

@@ -1,0 +1,18 @@
+package secp
+
+import "golang.org/x/sys/cpu"
+
+// hasADX says that the processor has MULX, ADCX and ADOX (Intel since
+// Broadwell, AMD since Zen). Without them the assembly jumps to the portable
+// code.
+var hasADX = cpu.X86.HasADX && cpu.X86.HasBMI2
+
+// mul sets z = x·y.
+//
+//go:noescape
+func mul(z, x, y *Field)
+
+// sqr sets z to x squared n times over; n is at least 1.
+//
+//go:noescape
+func sqr(z, x *Field, n int)

@@ -1,0 +1,7 @@
+//go:build !amd64
+
+package secp
+
+func mul(z, x, y *Field) { mulGeneric(z, x, y) }
+
+func sqr(z, x *Field, n int) { sqrGeneric(z, x, n) }
