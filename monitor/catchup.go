@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"rhea/proto/nostr"
 	"rhea/proto/relaypb"
 	"rhea/proto/subject"
 )
@@ -18,6 +19,9 @@ type fetch struct {
 // those that are live already are not to wait for them.
 const settleTries = 200_000
 
+// keepWaiting is how long a list of waiting watches is kept when none wait any more.
+const keepWaiting = 1 << 10
+
 // settle brings the waiting watches forward: those that the window reaches back
 // to are served from it, confirmed and live; for the others a range of the log is
 // fetched, one at a time, for the oldest and whoever else it serves. It reports
@@ -26,27 +30,30 @@ func (c *core) settle() (more bool) {
 	if !c.known || len(c.waiting) == 0 {
 		return false
 	}
-	var ready []*watch
+	var ready []ref
 	left := c.waiting[:0]
 	tries := 0
-	for _, w := range c.waiting {
-		switch {
+	for _, r := range c.waiting {
+		switch w := c.watches.at(r); {
 		case w.state == gone:
+			c.watches.arena.release(r)
 		case c.window.covers(w.after) && tries < settleTries:
-			ready = append(ready, w)
+			ready = append(ready, r)
 			tries += 1 + len(c.window.behind(w.after))
 		default:
 			more = more || c.window.covers(w.after)
-			left = append(left, w)
+			left = append(left, r)
 		}
 	}
-	clear(c.waiting[len(left):])
-	c.waiting = left
+	if c.waiting = left; len(left) == 0 && cap(left) > keepWaiting {
+		c.waiting = nil
+	}
 	if len(ready) > 0 {
-		c.serve(ready, c.window.behind(least(ready)))
-		for _, w := range ready {
+		c.serve(ready, c.window.behind(c.least(ready)))
+		for _, r := range ready {
+			w := c.watches.at(r)
 			w.after = max(w.after, c.position())
-			c.join(w)
+			c.join(r)
 			c.confirm(w)
 		}
 		c.metrics.caughtUp.Add(len(ready))
@@ -59,11 +66,14 @@ func (c *core) nextFetch() *fetch {
 	if c.fetching != nil || !c.known {
 		return nil
 	}
-	oldest := slices.IndexFunc(c.waiting, func(w *watch) bool { return w.state == waiting && !c.window.covers(w.after) })
+	oldest := slices.IndexFunc(c.waiting, func(r ref) bool {
+		w := c.watches.at(r)
+		return w.state == waiting && !c.window.covers(w.after)
+	})
 	if oldest < 0 {
 		return nil
 	}
-	c.fetching = &fetch{from: c.waiting[oldest].after + 1}
+	c.fetching = &fetch{from: c.watches.at(c.waiting[oldest]).after + 1}
 	c.metrics.fetches.Inc()
 	return c.fetching
 }
@@ -82,18 +92,18 @@ func (c *core) fetched(now time.Time, f *fetch, e *relaypb.Entries) {
 		c.metrics.staleFetches.Inc()
 		return
 	}
-	var group []*watch
-	for _, w := range c.waiting {
-		if w.state == waiting && w.after+1 >= from && w.after+1 < next {
-			group = append(group, w)
+	var group []ref
+	for _, r := range c.waiting {
+		if w := c.watches.at(r); w.state == waiting && w.after+1 >= from && w.after+1 < next {
+			group = append(group, r)
 		}
 	}
 	if len(group) == 0 {
 		return
 	}
 	c.serve(group, c.commits(e))
-	for _, w := range group {
-		w.after = next - 1
+	for _, r := range group {
+		c.watches.at(r).after = next - 1
 	}
 }
 
@@ -101,12 +111,17 @@ func (c *core) fetched(now time.Time, f *fetch, e *relaypb.Entries) {
 // see them. It goes through the commits for each watch, not the other way round:
 // after the loss of a monitor the group is large, and its filters then stay in the
 // cache.
-func (c *core) serve(group []*watch, commits []commit) {
-	takers := make([][]*watch, len(commits))
-	for _, w := range group {
-		for i := firstBehind(commits, w.after); i < len(commits); i++ {
-			if !commits[i].gone() && w.matches(commits[i].header) {
-				takers[i] = append(takers[i], w)
+func (c *core) serve(group []ref, commits []commit) {
+	takers := make([][]ref, len(commits))
+	for _, r := range group {
+		from := firstBehind(commits, c.watches.at(r).after)
+		if from == len(commits) {
+			continue
+		}
+		filters := c.read(r)
+		for i := from; i < len(commits); i++ {
+			if !commits[i].gone() && nostr.MatchAny(filters, commits[i].header) {
+				takers[i] = append(takers[i], r)
 			}
 		}
 	}
@@ -116,18 +131,19 @@ func (c *core) serve(group []*watch, commits []commit) {
 		if len(takers[i]) == 0 || e.header.Expired(now) {
 			continue
 		}
-		for _, w := range takers[i] {
-			if w.maySee(e) {
-				c.deliver(w, e)
+		for _, r := range takers[i] {
+			if w := c.watches.at(r); c.maySee(w, e) {
+				c.metrics.recipients.Inc()
+				c.deliver(c.slots[w.gateway], w.num, e)
 			}
 		}
 	}
 }
 
-func least(group []*watch) subject.Seq {
-	after := group[0].after
-	for _, w := range group {
-		after = min(after, w.after)
+func (c *core) least(group []ref) subject.Seq {
+	after := c.watches.at(group[0]).after
+	for _, r := range group {
+		after = min(after, c.watches.at(r).after)
 	}
 	return after
 }

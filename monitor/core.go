@@ -30,16 +30,16 @@ type core struct {
 	window window
 
 	index   *index
-	filters map[filterSum]*liveFilter
-	bytes   int // of filters
-	scratch []byte
+	watches watches
 
 	gateways map[subject.Instance]*gateway
-	watches  int // of all gateways
+	slots    []*gateway // by gateway.slot; nil for one that is free
 	shards   shards
 
-	waiting  []*watch // not served up to the position yet, oldest first
-	fetching *fetch   // the range that was asked for; nil when none is
+	keys []nostr.PubKey // scratch
+
+	waiting  []ref  // watches not served up to the position yet, oldest first
+	fetching *fetch // the range that was asked for; nil when none is
 	talking  []*gateway
 	heard    []hearing
 	lookups  int // of waiting watches since the last flush, to know who hears
@@ -64,7 +64,7 @@ type delivery struct {
 func newCore(self subject.Instance, cfg Config, limits nostr.FilterLimits, pol policy.Policy, shardOf func(subject.ConnID) subject.Shard, m *metrics) *core {
 	c := &core{
 		self: self, shardOf: shardOf, metrics: m,
-		index: newIndex(), filters: make(map[filterSum]*liveFilter),
+		index: newIndex(newFilters()), watches: newWatches(),
 		gateways: make(map[subject.Instance]*gateway),
 		shards:   shards{held: make(map[subject.Shard]bool), lost: make(map[subject.Shard]time.Time)},
 	}
@@ -142,10 +142,8 @@ func (c *core) restart(store uint64, next subject.Seq) {
 		c.metrics.restarts.Inc()
 		for _, gw := range c.gateways {
 			gw.said = min(gw.said, before(next))
-			for _, w := range gw.watches {
-				w.after = min(w.after, before(next))
-			}
 		}
+		c.watches.each(func(_ ref, w *watch) { w.after = min(w.after, before(next)) })
 	}
 	c.known, c.store = true, store
 	c.fetching = nil
@@ -197,17 +195,17 @@ func (c *core) match(e *commit) {
 	}
 	takers := 0
 	c.index.match(e.header, func(f *liveFilter) {
-		for _, w := range f.watches {
-			if w.round == c.index.round || e.seq <= w.after {
-				continue // by another of its filters, or before its time
+		for _, r := range f.watches.items(c.index.arena) {
+			w := c.watches.at(r)
+			if e.seq <= w.after || !c.maySee(w, e) {
+				continue // before its time, by another of its filters, or not for it
 			}
-			w.round = c.index.round
-			if w.maySee(e) {
-				takers++
-				c.deliver(w, e)
-			}
+			w.after = e.seq
+			takers++
+			c.deliver(c.slots[w.gateway], w.num, e)
 		}
 	})
+	c.metrics.recipients.Add(takers)
 	if e.asker != 0 {
 		c.hear(e, takers)
 	}

@@ -205,7 +205,7 @@ func (tr *transcript) flush() string {
 func (tr *transcript) state() string {
 	c := tr.core
 	return fmt.Sprintf("window %d to %d, %d commits; %d watches (%d waiting), %d filters (%d postings), %d gateways; garbage %d, refused %d, restarts %d, stale fetches %d\n",
-		c.window.start, c.window.next, c.window.len(), c.watches, len(c.waiting), len(c.filters), c.index.size, len(c.gateways),
+		c.window.start, c.window.next, c.window.len(), c.watches.table.count, len(c.waiting), c.index.filters.table.count, c.index.size, len(c.gateways),
 		tr.m.garbage.Value(), tr.m.refused.Value(), tr.m.restarts.Value(), tr.m.staleFetches.Value())
 }
 

@@ -12,7 +12,8 @@ import (
 // gateway is what the monitor owes one gateway.
 type gateway struct {
 	id      subject.Instance
-	watches map[uint64]*watch
+	slot    uint16 // in core.slots
+	watches int
 
 	number  uint64 // of the last message
 	said    subject.Seq
@@ -29,25 +30,24 @@ type gateway struct {
 
 // deliver collects an event for a watch. Deliveries of one event that follow each
 // other are one.
-func (c *core) deliver(w *watch, e *commit) {
-	gw := w.gateway
-	c.metrics.recipients.Inc()
+func (c *core) deliver(gw *gateway, num uint64, e *commit) {
 	if c.committed != 0 && (gw.committed == 0 || c.committed < gw.committed) {
 		gw.committed = c.committed
 	}
 	if n := len(gw.pending); n > 0 && gw.pending[n-1].Seq == uint64(e.seq) {
-		gw.pending[n-1].Nums = append(gw.pending[n-1].Nums, w.num)
+		gw.pending[n-1].Nums = append(gw.pending[n-1].Nums, num)
 		return
 	}
-	gw.pending = append(gw.pending, &relaypb.Delivery{Seq: uint64(e.seq), Json: e.json, Nums: []uint64{w.num}})
+	gw.pending = append(gw.pending, &relaypb.Delivery{Seq: uint64(e.seq), Json: e.json, Nums: []uint64{num}})
 	c.metrics.deliveries.Inc()
 	c.talk(gw)
 }
 
 // confirm collects the confirmation of a watch.
 func (c *core) confirm(w *watch) {
-	w.gateway.watching = append(w.gateway.watching, w.num)
-	c.talk(w.gateway)
+	gw := c.slots[w.gateway]
+	gw.watching = append(gw.watching, w.num)
+	c.talk(gw)
 }
 
 // end collects the end of a watch that is not kept: with a text it is refused,

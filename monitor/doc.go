@@ -21,9 +21,14 @@
 //	                fetcher
 //
 // The core is a plain struct in one goroutine; index, filters, window and watches
-// are parts of it. A watch begins by waiting. It is live, and confirmed, when it
-// has been served from its `after` up to the position: from the window, when that
-// reaches back far enough, or from ranges of the log while the others go on.
+// are parts of it. Watches, filters and what these ask for are records in arenas,
+// without pointers: a small subscription takes 200 bytes with its place in the
+// index, and Go's collector nothing. Equal filters are one, and so are equal values
+// in whatever filters they are.
+//
+// A watch begins by waiting. It is live, and confirmed, when it has been served from
+// its `after` up to the position: from the window, when that reaches back far enough,
+// or from ranges of the log while the others go on.
 //
 // A watch is sent what its keys may see (nostr.Parties) and what has not expired by
 // the clock, however it comes by it. Filters and their index know nothing of that:
@@ -43,8 +48,8 @@
 // have a watch; a gateway goes by the one that it asked, since each alone is
 // complete and in order.
 //
-// What bounds memory: Config bounds the window, the watches, their filters and keys; a
-// flush's output is bounded by the batch of the log that it answers. Nothing
+// What bounds memory: Config bounds the window and the watches with all that is
+// theirs, as pages of the arenas, which go when they are empty; a flush's output is bounded by the batch of the log that it answers. Nothing
 // bounds what a gateway does not take but the bus: its loss shows as a hole in the
 // numbers, and the gateway registers again. Ranges are fetched no faster than
 // 25 MB a second.

@@ -24,7 +24,7 @@ func (c *core) hear(e *commit, takers int) {
 		if c.lookups++; c.lookups > settleTries {
 			return
 		}
-		if w := c.waiting[i]; w.state == waiting && e.seq > w.after && w.matches(e.header) && w.maySee(e) {
+		if w := c.watches.at(c.waiting[i]); w.state == waiting && e.seq > w.after && c.holds(w) && c.maySee(w, e) {
 			takers++
 		}
 	}

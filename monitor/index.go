@@ -1,29 +1,10 @@
 package monitor
 
 import (
-	"cmp"
 	"slices"
 
 	"rhea/proto/nostr"
 )
-
-// liveFilter is a filter that one watch or more has: filters that ask for the
-// same are one, however many subscriptions have them.
-type liveFilter struct {
-	filter  nostr.Filter
-	sum     filterSum
-	users   int      // watches that have it
-	watches []*watch // those of them that are live; the index has it if there is one
-	cost    int      // estimate of the memory it takes, in bytes
-	round   uint64   // of the index's last look at it
-
-	// Where the index has it: under each value of one field of the filter, and for
-	// each value the position in the value's list.
-	id    uint32
-	field field
-	tag   int // which of filter.Tags, if field is byTag
-	at    []uint32
-}
 
 // field says which part of a filter the index uses.
 type field uint8
@@ -36,6 +17,9 @@ const (
 	byKind
 	byNothing // every commit must be held against it
 )
+
+// hasTerms says whether the index finds the filter under terms.
+func (f field) hasTerms() bool { return f == byID || f == byAuthor || f == byTag }
 
 // How many values of a tag with plain text count as much as one author: topics
 // and labels are shared by many events, while an author, an event id, a pubkey
@@ -93,24 +77,24 @@ func weight(t *nostr.TagFilter) int {
 // index finds the live filters that a commit may match without looking at the
 // others. It belongs to one goroutine.
 type index struct {
-	filters []*liveFilter // by id; nil for an id that is free
-	free    []uint32
-	ids     postings[nostr.EventID]
-	authors postings[nostr.PubKey]
-	kinds   postings[nostr.Kind]
-	tags    ['z' - 'A' + 1]postings[nostr.TagValue] // by name
-	rest    postings[struct{}]
-	round   uint64
-	size    int    // postings
-	tried   uint64 // filters that a commit was held against
+	*filters
+	kinds    map[nostr.Kind]*list[posting] // what has no term to stand under
+	rest     list[posting]
+	sighting sighting
+	round    uint64
+	size     int    // postings
+	tried    uint64 // filters that a commit was held against
 }
 
-// posting is a filter in the list of a value. The mask has a bit for each kind
-// that the filter asks for (kinds share bits), so that going through the many
-// feeds that follow a popular author touches only those that want the kind.
+// posting is a filter in the list of a value. The guard turns away most commits
+// that the filter does not want, so that going through a long list does not touch
+// its filters. In the list of a term it has a bit for each kind that the filter asks
+// for (kinds share bits): of the many feeds that follow a popular author only those
+// that want the kind count. Elsewhere it is a span of time, since most filters
+// without an author or a tag that match nothing new have an until.
 type posting struct {
-	id    uint32
-	kinds uint32
+	filter ref
+	guard  uint32
 }
 
 func kindBit(k nostr.Kind) uint32 { return 1 << (uint32(k) * 0x9e3779b1 >> 27) }
@@ -125,165 +109,137 @@ func kindMask(kinds []nostr.Kind) (mask uint32) {
 	return mask
 }
 
-func newIndex() *index {
-	return &index{
-		ids: make(postings[nostr.EventID]), authors: make(postings[nostr.PubKey]),
-		kinds: make(postings[nostr.Kind]), rest: make(postings[struct{}]),
+// period is the 18 hours that a time is in, since 1970 and up to 2106.
+func period(at int64) uint32 { return uint32(min(max(at, 0)>>16, 1<<16-1)) }
+
+// span returns since and until by the period.
+func (f *liveFilter) span() uint32 {
+	first, last := uint32(0), uint32(1<<16-1)
+	since, until := f.times()
+	if f.shape&hasSince != 0 {
+		first = period(since)
 	}
+	if f.shape&hasUntil != 0 {
+		last = period(until)
+	}
+	return first<<16 | last
 }
 
-func (x *index) add(f *liveFilter) {
-	if n := len(x.free); n > 0 {
-		f.id, x.free = x.free[n-1], x.free[:n-1]
-		x.filters[f.id] = f
-	} else {
-		f.id = uint32(len(x.filters))
-		x.filters = append(x.filters, f)
+func newIndex(f *filters) *index {
+	return &index{filters: f, kinds: make(map[nostr.Kind]*list[posting])}
+}
+
+// add has the index find a filter.
+func (x *index) add(r ref) {
+	f := x.at(r)
+	p := posting{r, f.span()}
+	if f.shape.field().hasTerms() {
+		p.guard = f.mask
 	}
-	f.field, f.tag = selective(&f.filter)
-	switch f.field {
-	case byID:
-		x.ids.add(f, f.filter.IDs)
-	case byAuthor:
-		x.authors.add(f, f.filter.Authors)
-	case byKind:
-		x.kinds.add(f, f.filter.Kinds)
-	case byTag:
-		t := &f.filter.Tags[f.tag]
-		p := &x.tags[t.Name-'A']
-		if *p == nil {
-			*p = make(postings[nostr.TagValue])
+	posts := f.under.items(x.arena)
+	for i := range posts {
+		posts[i].place = x.list(f.shape.field(), posts[i].value).add(x.arena, p)
+	}
+	x.size += len(posts)
+}
+
+// remove undoes add, without searching the lists: those of popular values are long.
+func (x *index) remove(r ref) {
+	f := x.at(r)
+	posts := f.under.items(x.arena)
+	for _, p := range posts {
+		l := x.list(f.shape.field(), p.value)
+		if moved, ok := l.cut(x.arena, p.place); ok {
+			theirs := x.at(moved.filter).under.items(x.arena)
+			i, _ := slices.BinarySearchFunc(theirs, p.value, post.compare)
+			theirs[i].place = p.place
 		}
-		p.add(f, t.Values)
-	case byNothing:
-		x.rest.add(f, unselective[:])
+		if l.n == 0 && f.shape.field() == byKind {
+			delete(x.kinds, nostr.Kind(p.value))
+		}
 	}
-	x.size += len(f.at)
+	x.size -= len(posts)
 }
 
-// unselective is the one value that filters without any selective field share.
-var unselective [1]struct{}
-
-func (x *index) remove(f *liveFilter) {
-	switch f.field {
-	case byID:
-		remove(x, x.ids, f, f.filter.IDs, func(other *liveFilter, id nostr.EventID) int {
-			return find(other.filter.IDs, id, nostr.EventID.Compare)
-		})
-	case byAuthor:
-		remove(x, x.authors, f, f.filter.Authors, func(other *liveFilter, pk nostr.PubKey) int {
-			return find(other.filter.Authors, pk, nostr.PubKey.Compare)
-		})
-	case byKind:
-		remove(x, x.kinds, f, f.filter.Kinds, func(other *liveFilter, k nostr.Kind) int {
-			return find(other.filter.Kinds, k, cmp.Compare)
-		})
-	case byTag:
-		t := &f.filter.Tags[f.tag]
-		remove(x, x.tags[t.Name-'A'], f, t.Values, func(other *liveFilter, v nostr.TagValue) int {
-			return find(other.filter.Tags[other.tag].Values, v, nostr.TagValue.Compare)
-		})
+// list returns the list of a value of a field.
+func (x *index) list(f field, value uint32) *list[posting] {
+	switch f {
 	case byNothing:
-		remove(x, x.rest, f, unselective[:], func(*liveFilter, struct{}) int { return 0 })
+		return &x.rest
+	case byKind:
+		l := x.kinds[nostr.Kind(value)]
+		if l == nil {
+			l = new(list[posting])
+			x.kinds[nostr.Kind(value)] = l
+		}
+		return l
 	}
-	x.size -= len(f.at)
-	f.at = nil
-	x.filters[f.id] = nil
-	x.free = append(x.free, f.id)
+	return &view[term](x.arena, ref(value)).postings
+}
+
+// at returns a filter's record.
+func (x *index) at(r ref) *liveFilter { return view[liveFilter](x.arena, r) }
+
+// bytes is the memory of all filters, terms and lists.
+func (x *index) bytes() int {
+	const kindBytes = 64 // of a place in the map, and a list
+	return x.arena.held + x.filters.table.bytes() + x.terms.table.bytes() + kindBytes*len(x.kinds)
 }
 
 // match calls found for each live filter that matches h, once.
 func (x *index) match(h nostr.Header, found func(*liveFilter)) {
 	x.round++
-	kind := h.Kind()
-	bit := kindBit(kind)
-	try := func(list []posting) {
-		for _, p := range list {
-			if p.kinds&bit == 0 {
-				continue
-			}
-			f := x.filters[p.id]
-			if f.round == x.round {
-				continue // under another value of the same event
-			}
-			f.round = x.round
-			x.tried++
-			if f.residual().Match(h) {
-				found(f)
+	x.look(h)
+	bit := kindBit(x.sighting.kind)
+	for _, seen := range x.sighting.terms {
+		for _, p := range view[term](x.arena, ref(seen)).postings.items(x.arena) {
+			if p.guard&bit != 0 {
+				x.try(p.filter, found)
 			}
 		}
 	}
-	try(x.ids[h.ID()])
-	try(x.authors[h.PubKey()])
-	try(x.kinds[kind])
-	for name, value := range h.Tags() {
-		if p := x.tags[name-'A']; p != nil {
-			try(p[value])
+	at := period(x.sighting.createdAt)
+	inTime := func(l *list[posting]) {
+		for _, p := range l.items(x.arena) {
+			if p.guard>>16 <= at && at <= p.guard&(1<<16-1) {
+				x.try(p.filter, found)
+			}
 		}
 	}
-	try(x.rest[struct{}{}])
-}
-
-// residual is what is left to ask of an event that has one of the filter's ids or
-// authors, whichever the index uses. To look a pubkey up once more in the hundreds
-// of a feed would cost more than all the rest.
-func (f *liveFilter) residual() *nostr.Filter {
-	r := f.filter
-	switch f.field {
-	case byID:
-		r.IDs = nil
-	case byAuthor:
-		r.Authors = nil
+	if l := x.kinds[x.sighting.kind]; l != nil {
+		inTime(l)
 	}
-	return &r
+	inTime(&x.rest)
 }
 
-// postings lists the filters under each value of a field.
-type postings[K comparable] map[K][]posting
-
-func (p postings[K]) add(f *liveFilter, values []K) {
-	f.at = make([]uint32, len(values))
-	mask := kindMask(f.filter.Kinds)
-	for i, v := range values {
-		list := p[v]
-		f.at[i] = uint32(len(list))
-		p[v] = append(list, posting{f.id, mask})
+func (x *index) try(r ref, found func(*liveFilter)) {
+	f := x.at(r)
+	if f.round == x.round {
+		return // under another value of the same event
+	}
+	f.round = x.round
+	x.tried++
+	if x.sighting.satisfies(f) {
+		found(f)
 	}
 }
 
-// remove takes f out of the list of each of its values, without searching them:
-// the lists of popular values are long. Place says which of a filter's values
-// one is.
-func remove[K comparable](x *index, p postings[K], f *liveFilter, values []K, place func(*liveFilter, K) int) {
-	for i, v := range values {
-		list := cut(p[v], f.at[i], func(moved posting) {
-			other := x.filters[moved.id]
-			other.at[place(other, v)] = f.at[i]
-		})
-		if len(list) == 0 {
-			delete(p, v)
-		} else {
-			p[v] = list
-		}
+// holds says whether a filter, live or not, matches the event that match has been
+// given last.
+func (x *index) holds(r ref) bool {
+	f := x.at(r)
+	if !x.sighting.satisfies(f) {
+		return false
 	}
-}
-
-// cut removes the i-th item of a list by moving the last one there.
-func cut[T any](list []T, i uint32, moved func(T)) []T {
-	last := len(list) - 1
-	if int(i) != last {
-		list[i] = list[last]
-		moved(list[i])
+	has := func(value uint32) bool {
+		_, ok := slices.BinarySearchFunc(f.under.items(x.arena), value, post.compare)
+		return ok
 	}
-	clear(list[last:])
-	list = list[:last]
-	if last > 64 && last < cap(list)/4 {
-		list = append(make([]T, 0, 2*last), list...)
+	switch used := f.shape.field(); {
+	case used.hasTerms():
+		return slices.ContainsFunc(x.sighting.of(f.shape.used()), func(seen uint64) bool { return has(uint32(seen)) })
+	case used == byKind:
+		return has(uint32(x.sighting.kind))
 	}
-	return list
-}
-
-func find[T any](sorted []T, v T, compare func(T, T) int) int {
-	i, _ := slices.BinarySearchFunc(sorted, v, compare)
-	return i
+	return true
 }

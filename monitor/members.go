@@ -1,7 +1,7 @@
 package monitor
 
 import (
-	"maps"
+	"cmp"
 	"slices"
 	"time"
 
@@ -20,6 +20,22 @@ const (
 
 // maxGateways bounds how many gateways are known, as the roster does.
 const maxGateways = 1024
+
+// newGateway makes the gateway of an instance that is not known yet; nil if too
+// many are.
+func (c *core) newGateway(id subject.Instance) *gateway {
+	if len(c.gateways) >= maxGateways {
+		return nil
+	}
+	slot := slices.Index(c.slots, nil)
+	if slot < 0 {
+		slot = len(c.slots)
+		c.slots = append(c.slots, nil)
+	}
+	gw := &gateway{id: id, slot: uint16(slot)}
+	c.slots[slot], c.gateways[id] = gw, gw
+	return gw
+}
 
 // shards is what this process holds, and what it held or never held but has
 // watches of, with the time since when.
@@ -70,13 +86,14 @@ func (c *core) tick(now time.Time, alive func(subject.Instance) bool) {
 		case gw.missing.IsZero():
 			gw.missing = now
 		case now.Sub(gw.missing) >= gatewayGrace:
-			for _, w := range gw.watches {
-				c.drop(w)
+			for _, r := range c.watches.those(func(w *watch) bool { return w.gateway == gw.slot }) {
+				c.drop(r)
 			}
+			c.slots[gw.slot] = nil
 			delete(c.gateways, id)
 			continue
 		}
-		if c.known && len(gw.watches) > 0 && (gw.number == 0 || gw.said != c.position() || gw.content) {
+		if c.known && gw.watches > 0 && (gw.number == 0 || gw.said != c.position() || gw.content) {
 			c.talk(gw)
 		}
 	}
@@ -85,12 +102,12 @@ func (c *core) tick(now time.Time, alive func(subject.Instance) bool) {
 // letGo drops the watches of a shard that another monitor has, and says so: a
 // gateway that has not noticed would wait for events that never come.
 func (c *core) letGo(sh subject.Shard) {
-	for _, gw := range c.gateways {
-		for _, num := range slices.Sorted(maps.Keys(gw.watches)) {
-			if w := gw.watches[num]; w.shard == sh {
-				c.drop(w)
-				c.end(gw, num, "")
-			}
-		}
+	list := c.watches.those(func(w *watch) bool { return w.shard == sh })
+	slices.SortFunc(list, func(a, b ref) int { return cmp.Compare(c.watches.at(a).num, c.watches.at(b).num) })
+	for _, r := range list {
+		w := c.watches.at(r)
+		gw, num := c.slots[w.gateway], w.num
+		c.drop(r)
+		c.end(gw, num, "")
 	}
 }

@@ -19,12 +19,12 @@ func newMetrics(m *stage.Metrics) *metrics {
 		watches:       m.Gauge("watches", "Live subscriptions, waiting ones included."),
 		filters:       m.Gauge("filters", "Different filters of live subscriptions."),
 		postings:      m.Gauge("postings", "Entries in the index of live filters."),
-		filterBytes:   m.Gauge("filter_bytes", "Memory of the live filters and of their readers' keys, estimated, in bytes."),
+		filterBytes:   m.Gauge("filter_bytes", "Memory of the live subscriptions: their filters, the index of these, their readers' keys, and themselves; in bytes."),
 		waiting:       m.Gauge("waiting", "Subscriptions that are being brought up to date."),
 		windowEntries: m.Gauge("window_entries", "Events in the window of recent log."),
 		windowBytes:   m.Gauge("window_bytes", "Memory of the window of recent log, in bytes."),
 		watchLimit:    m.Gauge("watches_limit", "Live subscriptions that there may be (max_watches)."),
-		filterLimit:   m.Gauge("filter_limit_bytes", "Memory that the live filters may have (max_filter_bytes), in bytes."),
+		filterLimit:   m.Gauge("filter_limit_bytes", "Memory that the live subscriptions may have (max_filter_bytes), in bytes."),
 		windowLimit:   m.Gauge("window_limit_bytes", "Memory that the window may have (window_bytes), in bytes."),
 		position:      m.Gauge("position", "Last Seq of the log that has been matched."),
 		gateways:      m.Gauge("gateways", "Gateways that have or had subscriptions here."),
@@ -46,10 +46,10 @@ func newMetrics(m *stage.Metrics) *metrics {
 
 // measure sets the gauges.
 func (m *metrics) measure(c *core) {
-	m.watches.Set(int64(c.watches))
-	m.filters.Set(int64(len(c.filters)))
+	m.watches.Set(int64(c.watches.table.count))
+	m.filters.Set(int64(c.index.filters.table.count))
 	m.postings.Set(int64(c.index.size))
-	m.filterBytes.Set(int64(c.bytes))
+	m.filterBytes.Set(int64(c.memory()))
 	m.waiting.Set(int64(len(c.waiting)))
 	m.windowEntries.Set(int64(c.window.len()))
 	m.windowBytes.Set(int64(c.window.bytes))

@@ -238,7 +238,7 @@ func (m *monitor) measureLag(now time.Time) {
 // report logs refusals, one line a tick.
 func (m *monitor) report() {
 	if n := m.metrics.refused.Value(); n != m.refused {
-		m.env.Log.Warn("subscriptions are refused: max_watches or max_filter_bytes is reached", "refused", n-m.refused, "watches", m.core.watches)
+		m.env.Log.Warn("subscriptions are refused: max_watches or max_filter_bytes is reached", "refused", n-m.refused, "watches", m.core.watches.table.count)
 		m.refused = n
 	}
 }

@@ -186,11 +186,7 @@ func TestMatchesLikeALoop(t *testing.T) {
 	}
 	c.flush(now)
 	x := c.index
-	tags := 0
-	for _, p := range x.tags {
-		tags += len(p)
-	}
-	if left := c.watches + len(c.filters) + c.bytes + len(c.waiting) + x.size + len(x.ids) + len(x.authors) + len(x.kinds) + len(x.rest) + tags; left != 0 {
+	if left := c.watches.table.count + x.filters.table.count + x.terms.table.count + c.memory() + len(c.waiting) + x.size + len(x.kinds) + int(x.rest.n); left != 0 {
 		t.Errorf("something is left behind without any watch: %d", left)
 	}
 }

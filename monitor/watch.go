@@ -8,55 +8,23 @@ import (
 	"rhea/proto/subject"
 )
 
-// watch is a live subscription. It waits until it has been served up to the
-// position of the log, and then is live.
-type watch struct {
-	gateway *gateway
-	num     uint64
-	shard   subject.Shard
-	state   watchState
-	after   subject.Seq // it wants, or still lacks, what lies behind
-	filters []membership
-	keys    []nostr.PubKey // of its reader
-	round   uint64         // of the index's match that delivered to it last
-}
-
-type watchState uint8
-
-const (
-	waiting watchState = iota
-	live
-	gone
-)
-
-// membership is one filter of a watch and, when live, the watch's place among
-// those that have it.
-type membership struct {
-	filter *liveFilter
-	at     uint32
-}
-
 // watch registers a subscription, unless it is known already.
 func (c *core) watch(m *relaypb.Watch) {
 	conn := subject.ConnID(m.Conn)
 	gw := c.gateways[conn.Gateway()]
-	if gw != nil {
-		if known := gw.watches[m.Num]; known != nil {
-			if known.state == live {
-				c.confirm(known)
-			}
-			return
-		}
-	}
 	if gw == nil {
-		if len(c.gateways) >= maxGateways {
+		if gw = c.newGateway(conn.Gateway()); gw == nil {
 			c.metrics.refused.Inc()
 			return // there is not even anybody to tell
 		}
-		gw = &gateway{id: conn.Gateway(), watches: make(map[uint64]*watch)}
-		c.gateways[gw.id] = gw
 	}
-	if c.watches >= c.cfg.MaxWatches || c.bytes >= int(c.cfg.MaxFilterBytes) {
+	if known := c.watches.find(gw.slot, m.Num); known != 0 {
+		if w := c.watches.at(known); w.state == live {
+			c.confirm(w)
+		}
+		return
+	}
+	if c.watches.table.count >= c.cfg.MaxWatches || c.memory() >= int(c.cfg.MaxFilterBytes) {
 		c.metrics.refused.Inc()
 		c.end(gw, m.Num, nostr.RateLimited.Text("the relay has too many subscriptions"))
 		return
@@ -67,23 +35,22 @@ func (c *core) watch(m *relaypb.Watch) {
 		c.end(gw, m.Num, nostr.Invalid.Text(err.Error()))
 		return
 	}
-	w := &watch{gateway: gw, num: m.Num, shard: c.shardOf(conn), after: subject.Seq(m.After), keys: nostr.ParseKeys(m.Keys)}
-	c.bytes += w.keyBytes()
+	r := c.watches.add(gw.slot, m.Num)
+	w := c.watches.at(r)
+	w.shard, w.after, w.keys = c.shardOf(conn), subject.Seq(m.After), c.internKeys(nostr.ParseKeys(m.Keys))
 	c.shards.note(w.shard, c.now)
 	for _, f := range filters {
 		if f.Impossible() {
 			continue
 		}
-		if lf := c.intern(f); w.has(lf) {
-			c.release(lf)
+		if lf := c.index.intern(f); c.has(w, lf) {
+			c.index.release(lf)
 		} else {
-			w.filters = append(w.filters, membership{filter: lf})
+			w.filters.add(c.index.arena, membership{filter: lf})
 		}
 	}
-	w.filters = slices.Clip(w.filters)
-	gw.watches[w.num] = w
-	c.watches++
-	c.waiting = append(c.waiting, w)
+	gw.watches++
+	c.waiting = append(c.waiting, r)
 }
 
 func (c *core) unwatch(m *relaypb.Unwatch) {
@@ -93,74 +60,83 @@ func (c *core) unwatch(m *relaypb.Unwatch) {
 		return
 	}
 	if m.Below {
-		for _, w := range gw.watches {
-			if w.num < m.Num && w.shard == c.shardOf(conn) {
-				c.drop(w)
-			}
+		shard := c.shardOf(conn)
+		for _, r := range c.watches.those(func(w *watch) bool { return w.gateway == gw.slot && w.num < m.Num && w.shard == shard }) {
+			c.drop(r)
 		}
 		return
 	}
-	if w := gw.watches[m.Num]; w != nil {
-		c.drop(w)
+	if r := c.watches.find(gw.slot, m.Num); r != 0 {
+		c.drop(r)
 	}
 }
 
 // drop forgets a watch. One that waits stays in the list, gone, until settle
 // meets it.
-func (c *core) drop(w *watch) {
+func (c *core) drop(r ref) {
+	w := c.watches.at(r)
 	if w.state == live {
-		c.leave(w)
+		c.leave(r)
 	}
-	for _, m := range w.filters {
-		c.release(m.filter)
+	for _, m := range w.filters.items(c.index.arena) {
+		c.index.release(m.filter)
 	}
-	c.bytes -= w.keyBytes()
-	w.state, w.filters = gone, nil
-	delete(w.gateway.watches, w.num)
-	c.watches--
+	w.filters.clear(c.index.arena)
+	c.releaseKeys(w.keys)
+	c.slots[w.gateway].watches--
+	c.watches.table.remove(r)
+	if w.state == live {
+		c.watches.arena.release(r)
+	} else {
+		w.state = gone
+	}
 }
 
 // join makes a watch live.
-func (c *core) join(w *watch) {
+func (c *core) join(r ref) {
+	w := c.watches.at(r)
 	w.state = live
-	for i := range w.filters {
-		m := &w.filters[i]
-		if len(m.filter.watches) == 0 {
-			c.index.add(m.filter)
+	members := w.filters.items(c.index.arena)
+	for i := range members {
+		f := c.index.at(members[i].filter)
+		if f.watches.n == 0 {
+			c.index.add(members[i].filter)
 		}
-		m.at = uint32(len(m.filter.watches))
-		m.filter.watches = append(m.filter.watches, w)
+		members[i].at = f.watches.add(c.index.arena, r)
 	}
 }
 
 // leave undoes join.
-func (c *core) leave(w *watch) {
-	for _, m := range w.filters {
-		m.filter.watches = cut(m.filter.watches, m.at, func(moved *watch) {
-			i := slices.IndexFunc(moved.filters, func(other membership) bool { return other.filter == m.filter })
-			moved.filters[i].at = m.at
-		})
-		if len(m.filter.watches) == 0 {
+func (c *core) leave(r ref) {
+	for _, m := range c.watches.at(r).filters.items(c.index.arena) {
+		f := c.index.at(m.filter)
+		if moved, ok := f.watches.cut(c.index.arena, m.at); ok {
+			others := c.watches.at(moved).filters.items(c.index.arena)
+			i := slices.IndexFunc(others, func(other membership) bool { return other.filter == m.filter })
+			others[i].at = m.at
+		}
+		if f.watches.n == 0 {
 			c.index.remove(m.filter)
 		}
 	}
 }
 
-func (w *watch) has(f *liveFilter) bool {
-	return slices.ContainsFunc(w.filters, func(m membership) bool { return m.filter == f })
+func (c *core) has(w *watch, filter ref) bool {
+	return slices.ContainsFunc(w.filters.items(c.index.arena), func(m membership) bool { return m.filter == filter })
 }
 
-// matches says whether one of the watch's filters matches.
-func (w *watch) matches(h nostr.Header) bool {
-	for _, m := range w.filters {
-		if m.filter.filter.Match(h) {
-			return true
-		}
+// holds says whether one of the watch's filters matches the commit in hand.
+func (c *core) holds(w *watch) bool {
+	return slices.ContainsFunc(w.filters.items(c.index.arena), func(m membership) bool { return c.index.holds(m.filter) })
+}
+
+// read returns a watch's filters.
+func (c *core) read(r ref) (list []nostr.Filter) {
+	for _, m := range c.watches.at(r).filters.items(c.index.arena) {
+		list = append(list, c.index.read(m.filter))
 	}
-	return false
+	return list
 }
 
-// maySee says whether the watch may be sent a commit.
-func (w *watch) maySee(e *commit) bool { return e.parties == nil || e.parties.Include(w.keys) }
-
-func (w *watch) keyBytes() int { return len(w.keys) * len(nostr.PubKey{}) }
+// memory is what all watches, their filters and the index of these take, in bytes.
+func (c *core) memory() int { return c.watches.bytes() + c.index.bytes() }
