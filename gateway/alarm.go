@@ -21,6 +21,8 @@ const (
 	aboutSession
 	aboutClaim
 	aboutConn
+	aboutBacklog
+	aboutLinger
 )
 
 // tickEvery is the grain of all times in the core.

@@ -97,7 +97,6 @@ func (c *core) addKey(cn *conn, key []byte) {
 		}
 	}
 	cn.keys = append(cn.keys, key)
-	cn.toll.Store(int32(len(cn.keys) * len(key)))
 	for _, s := range live {
 		c.rewatch(s)
 	}

@@ -26,15 +26,18 @@ func (nowhere) Send(string, proto.Message) error { return nil }
 
 // liveCore returns a core with n subscriptions, live, each of a connection of its
 // own over TCP, and the clients' ends.
-func liveCore(b *testing.B, n int) (c *core, nums []uint64, clients []net.Conn) {
+func liveCore(b *testing.B, conns int) (c *core, on network, nums []uint64, clients []net.Conn) {
 	space, err := subject.New("rhea", 1)
 	if err != nil {
 		b.Fatal(err)
 	}
 	cfg, lim := DefaultConfig(), limits.Default()
-	h := &hub{metrics: newMetrics(stage.NewMetrics("gateway")), log: slog.New(slog.DiscardHandler),
-		windows: newWindows(maxWindow), words: make(chan word, maxWords), done: make(chan struct{})}
-	h.limits.Store(limitsOfSockets(&cfg, &lim))
+	h := newHub(newMetrics(stage.NewMetrics("gateway")), slog.New(slog.DiscardHandler), limitsOfSockets(&cfg, &lim))
+	on, err = newNetwork()
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(on.close)
 	c = newCore(space, 1, rules{config: &cfg, limits: &lim, policy: &policy.Policy{Auth: policy.AuthNeeded}}, nowhere{}, h, time.Now())
 	c.HandleRoster(testView{
 		owners:  map[subject.Stage]subject.Instance{subject.Reqworker: 2, subject.Monitor: 3},
@@ -44,7 +47,7 @@ func liveCore(b *testing.B, n int) (c *core, nums []uint64, clients []net.Conn) 
 		b.Fatal(err)
 	}
 	defer l.Close()
-	for i := range n {
+	for i := range conns {
 		far, err := net.Dial("tcp", l.Addr().String())
 		if err != nil {
 			b.Fatal(err)
@@ -54,16 +57,19 @@ func liveCore(b *testing.B, n int) (c *core, nums []uint64, clients []net.Conn) 
 			b.Fatal(err)
 		}
 		clients = append(clients, far)
-		cn := &conn{id: subject.MakeConnID(1, uint32(i)), socket: socket{nc: near, hub: h}}
-		cn.socket.conn = cn
-		cn.heard.Store(h.tick.Load())
-		c.HandleWord(word{kind: saidOpened, conn: cn})
+		id := subject.MakeConnID(1, uint32(i))
+		w, err := on.attach(near, id)
+		if err != nil {
+			b.Fatal(err)
+		}
+		cn := &conn{id: id, socket: socket{wire: w, hub: h}}
+		c.Open(cn, nil)
 		c.subscribe(cn, "subscription", []byte(`{"kinds":[1]}`))
 		c.part(&relaypb.Part{Num: cn.subs[0].num, Worker: 2, AsOf: 1, Eose: true})
 		nums = append(nums, cn.subs[0].num)
 	}
 	c.deliveries(&relaypb.Deliveries{Monitor: 3, Number: 1, Upto: 1, Watching: nums})
-	return c, nums, clients
+	return c, on, nums, clients
 }
 
 // BenchmarkDeliver delivers one event of 700 bytes to each of n sockets a time;
@@ -71,7 +77,7 @@ func liveCore(b *testing.B, n int) (c *core, nums []uint64, clients []net.Conn) 
 func BenchmarkDeliver(b *testing.B) {
 	for _, n := range []int{100, 1000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			c, nums, clients := liveCore(b, n)
+			c, on, nums, clients := liveCore(b, n)
 			var got atomic.Int64
 			var readers sync.WaitGroup
 			for _, cl := range clients {
@@ -95,6 +101,7 @@ func BenchmarkDeliver(b *testing.B) {
 				c.deliveries(&relaypb.Deliveries{Monitor: 3, Number: seq, Upto: seq, Events: []*relaypb.Delivery{{Seq: seq, Json: json, Nums: nums}}})
 				c.Flush()
 				size += int64(n) * int64(len(json)+4+len(`["EVENT","subscription",]`))
+				on.each(c.Signal)
 				for got.Load() < size-int64(n)*4*700 {
 					runtime.Gosched()
 				}
@@ -102,10 +109,10 @@ func BenchmarkDeliver(b *testing.B) {
 			b.StopTimer()
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/delivery")
 			for _, cn := range c.conns {
-				cn.abort("over")
+				c.kill(cn, "over")
 			}
+			c.Flush()
 			readers.Wait()
-			c.hub.end()
 		})
 	}
 }

@@ -2,15 +2,14 @@ package gateway
 
 import "sync"
 
-// Buffers come in two sizes: connections that are idle have none, quiet ones a
-// small one, busy ones a large one. What outgrows the large one is made and left
-// to the garbage collector.
+// Buffers hold what is half read, and what the network does not take. They come in
+// two sizes; what outgrows the large one is made and left to the garbage collector.
 const (
 	smallBuffer = 4 << 10
 	largeBuffer = 64 << 10
 )
 
-// buffers pools them. The zero value is ready; safe for concurrent use.
+// buffers pools them. The zero value is ready.
 type buffers struct{ small, large sync.Pool }
 
 // take returns at least n bytes, with any content.

@@ -14,7 +14,7 @@ type claim struct {
 }
 
 // claimTime is how long a REQ, COUNT or NEG may claim when no answer comes: what its
-// reader has not read by then, it has lost. An EVENT or AUTH claims until its answer.
+// process has not read by then, it has lost. An EVENT or AUTH claims until its answer.
 const claimTime = 2 * time.Second
 
 // weigh returns what a message takes from the windows: the bytes of what is sent
@@ -39,7 +39,7 @@ func (c *core) claim(num uint64, cn *conn, bytes int) {
 	case bytes == 0:
 		return
 	case num == 0:
-		c.hub.windows.give(&cn.share, bytes)
+		c.hub.windows.give(cn, bytes)
 		return
 	}
 	c.claims[num] = claim{cn, bytes}
@@ -52,6 +52,6 @@ func (c *core) claim(num uint64, cn *conn, bytes int) {
 func (c *core) giveBack(num uint64) {
 	if cl, ok := c.claims[num]; ok {
 		delete(c.claims, num)
-		c.hub.windows.give(&cl.conn.share, cl.bytes)
+		c.hub.windows.give(cl.conn, cl.bytes)
 	}
 }

@@ -31,10 +31,9 @@ func TestClockIsSet(t *testing.T) {
 	for _, seconds := range []int64{hour, -hour, year, -year} {
 		began := time.Now()
 		l, _, silent := newTestLoop(t, began)
-		talker := &conn{id: silent.id + 4, socket: socket{hub: l.hub}}
-		talker.socket.conn = talker
-		talker.heard.Store(l.hub.tick.Load())
-		l.core.HandleWord(word{kind: saidOpened, conn: talker})
+		talker := &conn{id: silent.id + 4, socket: socket{hub: l.core.hub}}
+		talker.heard = l.core.hub.tick
+		l.core.Open(talker, nil)
 		interval := l.core.config.PingInterval
 		patience := interval + l.core.config.PingTimeout + 2*tickEvery
 
@@ -45,8 +44,9 @@ func TestClockIsSet(t *testing.T) {
 				now = step(t, now, seconds)
 			}
 			l.tick(now)
-			talker.heard.Store(l.hub.tick.Load())
-			silent.buf, talker.buf = nil, nil // the network takes all
+			talker.heard = l.core.hub.tick
+			unsent(l.core, silent) // the network takes all
+			unsent(l.core, talker)
 			if silent.state == dead {
 				gone = passed
 			}

@@ -33,6 +33,9 @@ type Config struct {
 
 	// Relay is section [relay], which the gateway only shows.
 	Relay Relay `toml:"-"`
+	// Goroutines has each connection waited for by a goroutine of its own, as where
+	// the kernel cannot be asked about all of them at once.
+	Goroutines bool `toml:"-"`
 	// Ready, when set, is called once with the address that is listened on.
 	Ready func(net.Addr) `toml:"-"`
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 	"unique"
 
+	"github.com/gobwas/ws"
 	"google.golang.org/protobuf/proto"
 
 	"rhea/proto/bus"
@@ -16,9 +17,9 @@ import (
 	"rhea/proto/subject"
 )
 
-// core is the state of a gateway and every decision about it, without goroutine,
-// clock or I/O: what it has to say to the bus goes to out, what it has to say to
-// clients into their sockets' buffers. It belongs to one goroutine.
+// core is the state of a gateway and every decision about it, without goroutine
+// or clock: what it has to say to the bus goes to out, what it has to say to clients
+// into the turn, and at its end to their wires. It belongs to one goroutine.
 type core struct {
 	rules
 	space   subject.Space
@@ -48,10 +49,8 @@ type core struct {
 	// when the system's clock is set, no client seems silent, or stays unheard.
 	origin time.Time
 
-	dirty    []*conn // with something to write since the last Flush
-	frames   int     // queued since then
-	ghosts   int     // answers to unknown numbers that may still be replied to in this tick
-	queries  int     // subs whose stored part is not done
+	ghosts   int // answers to unknown numbers that may still be replied to in this tick
+	queries  int // subs whose stored part is not done
 	draining bool
 	leaving  *leave // nil unless the clients are being sent away
 	scratch  []byte
@@ -76,6 +75,7 @@ type conn struct {
 	id    subject.ConnID
 	shard subject.Shard
 	host  unique.Handle[string] // that the client has connected to; a great many have the same
+	leave func()                // tells the door
 
 	subs     []*sub
 	counts   []*count
@@ -85,7 +85,6 @@ type conn struct {
 	granted  int      // bytes of events that queries may still send
 	starved  []uint64 // queries that wait for a grant, in order
 	pinged   int64    // tick of a ping that nothing has followed yet; 0: none
-	dirty    bool
 	gone     bool
 
 	challenged bool // the client has its challenge
@@ -95,27 +94,6 @@ type conn struct {
 	stopped bool      // it is not read any more
 	closed  bool      // and it has been told to go
 }
-
-// word is what a connection's goroutines tell the core.
-type word struct {
-	kind   wordKind
-	conn   *conn
-	client frame.Client // saidMessage; Body is the core's
-	taken  int          // saidMessage: bytes of the windows, the core's to give back
-	at     time.Time    // saidMessage: when it had been read
-	err    error        // saidMessage: why the client cannot be understood; saidEnding: an *ending
-}
-
-type wordKind uint8
-
-const (
-	saidOpened wordKind = iota
-	saidMessage
-	saidDrained // the socket has taken most of what waited
-	saidStopped // nothing more is read; see socket.hush
-	saidEnding  // the client has closed, or broken the protocol
-	saidClosed  // the last word
-)
 
 func newCore(space subject.Space, self subject.Instance, r rules, out outbox, h *hub, now time.Time) *core {
 	c := &core{
@@ -144,34 +122,36 @@ func (c *core) number(sh subject.Shard) uint64 {
 	return c.asked*uint64(c.space.Shards()) + uint64(sh)
 }
 
-// HandleWord handles what a connection says.
-func (c *core) HandleWord(w word) {
-	cn := w.conn
-	switch w.kind {
-	case saidOpened:
-		c.conns[cn.id] = cn
-		if c.leaving != nil {
-			c.leaving.waiting = append(c.leaving.waiting, cn)
-		}
-		if c.policy.Auth != policy.AuthNeeded {
-			c.challenge(cn)
-		}
-		c.alarms.set(c.now.Add(c.config.PingInterval), alarm{aboutConn, uint64(cn.id)})
-	case saidClosed:
-		c.forget(cn)
-	case saidDrained:
-		c.fund(cn)
-	case saidStopped:
-		cn.stopped = true
-	case saidEnding:
-		c.end(cn, w.err.(*ending))
-	case saidMessage:
-		c.at = w.at
-		num := c.message(cn, w.client, w.err)
-		c.claim(num, cn, w.taken)
-		if num == 0 && w.client.Verb == frame.Auth && w.taken > 0 {
-			c.hub.windows.release(&cn.share)
-		}
+// Open takes in a new connection, and what it has said already.
+func (c *core) Open(cn *conn, early []byte) {
+	c.conns[cn.id] = cn
+	if c.leaving != nil {
+		c.leaving.waiting = append(c.leaving.waiting, cn)
+	}
+	if c.policy.Auth != policy.AuthNeeded {
+		c.challenge(cn)
+	}
+	c.alarms.set(c.now.Add(c.config.PingInterval), alarm{aboutConn, uint64(cn.id)})
+	cn.heard = c.hub.tick
+	c.takeIn(cn, early)
+	c.listen(cn)
+}
+
+// Signal handles what the network has to tell.
+func (c *core) Signal(s signal) {
+	cn := c.conns[s.id]
+	if cn == nil || cn.state == dead {
+		return
+	}
+	if s.out && cn.out != nil {
+		c.writable(cn)
+	}
+	switch {
+	case cn.state == dead:
+	case s.in && cn.reads():
+		c.readable(cn)
+	case s.lost && !cn.reads():
+		c.bury(cn, false)
 	}
 }
 
@@ -237,7 +217,7 @@ func (c *core) Handle(m *relaypb.OutInbox) {
 // Advance moves the clock.
 func (c *core) Advance(now time.Time) {
 	c.now, c.at = now, now
-	c.hub.tick.Store(int64(now.Sub(c.origin)))
+	c.hub.tick = int64(now.Sub(c.origin))
 }
 
 // Tick moves the clock, and looks after everything whose time has come.
@@ -258,8 +238,10 @@ func (c *core) Tick(now time.Time) {
 			c.checkSession(a.num)
 		case aboutClaim:
 			c.giveBack(a.num)
-		case aboutConn:
-			c.checkConn(subject.ConnID(a.num))
+		default:
+			if cn := c.conns[subject.ConnID(a.num)]; cn != nil && cn.state != dead {
+				c.checkSocket(cn, a.about)
+			}
 		}
 	})
 	c.checkMonitors()
@@ -268,17 +250,25 @@ func (c *core) Tick(now time.Time) {
 	c.report()
 }
 
+// checkSocket looks after a connection.
+func (c *core) checkSocket(cn *conn, about concern) {
+	switch about {
+	case aboutConn:
+		c.checkConn(cn)
+	case aboutBacklog:
+		c.checkBacklog(cn)
+	case aboutLinger:
+		c.bury(cn, false)
+	}
+}
+
 // checkConn pings a client that is silent and drops one that stays so: its
 // socket may be half open, and nobody would ever know.
-func (c *core) checkConn(id subject.ConnID) {
-	cn := c.conns[id]
-	if cn == nil {
-		return
+func (c *core) checkConn(cn *conn) {
+	if cn.share.wants > 0 {
+		cn.heard = c.hub.tick // we do not read, so it cannot be heard
 	}
-	if c.hub.windows.blocks(&cn.share) {
-		cn.heard.Store(c.hub.tick.Load()) // its reader waits for us, not for the client
-	}
-	heard := cn.heard.Load()
+	heard := cn.heard
 	due := c.origin.Add(time.Duration(heard)).Add(c.config.PingInterval)
 	switch {
 	case due.After(c.now):
@@ -288,15 +278,14 @@ func (c *core) checkConn(id subject.ConnID) {
 		due = c.now.Add(c.config.PingTimeout)
 	case cn.pinged != 0 && heard < cn.pinged:
 		c.metrics.silent.Inc()
-		cn.abort("it has not answered a ping")
+		c.kill(cn, "it has not answered a ping")
 		return
 	default:
-		cn.pinged = c.hub.tick.Load()
-		cn.ping()
-		c.touch(cn)
+		cn.pinged = c.hub.tick
+		c.queue(cn, outgoing{op: ws.OpPing})
 		due = c.now.Add(c.config.PingTimeout)
 	}
-	c.alarms.set(due, alarm{aboutConn, uint64(id)})
+	c.alarms.set(due, alarm{aboutConn, uint64(cn.id)})
 }
 
 // end has a connection closed after what it has been told so far.
@@ -307,7 +296,7 @@ func (c *core) end(cn *conn, e *ending) {
 	if e.loud {
 		c.say(cn, frame.AppendNotice(c.scratch[:0], nostr.Invalid.Text(e.why)))
 	}
-	cn.close(e.code, e.why)
+	c.close(cn, e.code, e.why)
 }
 
 // forget ends all that a connection has asked for.
@@ -317,6 +306,9 @@ func (c *core) forget(cn *conn) {
 	}
 	cn.gone = true
 	delete(c.conns, cn.id)
+	if cn.leave != nil {
+		cn.leave()
+	}
 	for _, s := range slices.Clone(cn.subs) {
 		c.drop(s)
 	}
@@ -326,31 +318,6 @@ func (c *core) forget(cn *conn) {
 	for _, s := range slices.Clone(cn.sessions) {
 		c.dropSession(s, true)
 	}
-}
-
-// say queues a frame for a client. B may be c.scratch, which it becomes.
-func (c *core) say(cn *conn, b []byte) {
-	c.scratch = b
-	cn.text(b)
-	c.touch(cn)
-}
-
-func (c *core) touch(cn *conn) {
-	c.frames++
-	if !cn.dirty {
-		cn.dirty = true
-		c.dirty = append(c.dirty, cn)
-	}
-}
-
-// Flush starts the writers of connections that something waits for.
-func (c *core) Flush() {
-	for _, cn := range c.dirty {
-		cn.dirty = false
-		cn.flush()
-	}
-	clear(c.dirty)
-	c.dirty, c.frames = c.dirty[:0], 0
 }
 
 // send sends to the bus. A failure is counted and otherwise a loss like any

@@ -17,6 +17,7 @@ import (
 
 	"rhea/proto/frame"
 	"rhea/proto/limits"
+	"rhea/proto/nostr"
 	"rhea/proto/policy"
 	"rhea/proto/relaypb"
 	"rhea/proto/stage"
@@ -83,11 +84,7 @@ func newBench(t *testing.T) *bench {
 	b := &bench{t: t, config: DefaultConfig(), limits: limits.Default(), policy: policy.Policy{Auth: policy.AuthNeeded}, now: time.Unix(1_700_000_000, 0),
 		conns: make(map[string]*conn), stalled: make(map[string]bool)}
 	b.config.PingInterval = time.Hour
-	h := &hub{
-		metrics: newMetrics(stage.NewMetrics("gateway")), log: slog.New(slog.DiscardHandler),
-		windows: newWindows(maxWindow),
-	}
-	h.limits.Store(limitsOfSockets(&b.config, &b.limits))
+	h := newHub(newMetrics(stage.NewMetrics("gateway")), slog.New(slog.DiscardHandler), limitsOfSockets(&b.config, &b.limits))
 	b.core = newCore(space, 0x6a, rules{config: &b.config, limits: &b.limits, policy: &b.policy}, b, h, b.now)
 	return b
 }
@@ -114,15 +111,15 @@ func (b *bench) command(d *datadriven.TestData) {
 			b.say(cn, strings.TrimSpace(line))
 		}
 	case "speaks":
-		cn.heard.Store(b.core.hub.tick.Load())
+		cn.heard = b.core.hub.tick
 	case "stall":
 		b.stalled[name] = true
 	case "unstall":
 		b.stalled[name] = false
 		b.sent = append(b.sent, b.take(name, cn)...)
-		b.core.HandleWord(word{kind: saidDrained, conn: cn})
+		b.core.fund(cn)
 	case "disconnect":
-		b.core.HandleWord(word{kind: saidClosed, conn: cn})
+		b.core.forget(cn)
 		delete(b.conns, name)
 	case "tick":
 		pass, err := time.ParseDuration(name)
@@ -159,7 +156,7 @@ func (b *bench) command(d *datadriven.TestData) {
 	case "unblock":
 		b.blocked(cn, false)
 	case "window":
-		b.sent = append(b.sent, fmt.Sprintf("%d bytes, %d claims", b.core.hub.windows.used(), len(b.core.claims)))
+		b.sent = append(b.sent, fmt.Sprintf("%d bytes, %d claims", b.core.hub.windows.whole.Used(), len(b.core.claims)))
 	case "alarms":
 		for _, slot := range b.core.alarms.slots {
 			for _, a := range slot {
@@ -179,7 +176,7 @@ func (b *bench) command(d *datadriven.TestData) {
 		b.core.Leave()
 		b.stops()
 	case "stopped":
-		b.core.HandleWord(word{kind: saidStopped, conn: cn})
+		cn.stopped = true
 	case "drain":
 		b.core.Drain()
 	case "farewell":
@@ -202,31 +199,33 @@ func (b *bench) stops() {
 func (b *bench) dial(name string) *conn {
 	b.dialed++
 	cn := &conn{id: subject.MakeConnID(0x6a, b.dialed), host: unique.Make("relay.example.org"), socket: socket{hub: b.core.hub}}
-	cn.socket.conn = cn
-	cn.heard.Store(b.core.hub.tick.Load())
+	cn.heard = b.core.hub.tick
 	b.conns[name] = cn
-	b.core.HandleWord(word{kind: saidOpened, conn: cn})
+	b.core.Open(cn, nil)
 	return cn
 }
 
-// say does what a reader does with a message.
-func (b *bench) say(cn *conn, text string) {
+func (b *bench) say(cn *conn, text string) { sayAtOnce(b.core, cn, text) }
+
+// sayAtOnce has a client say a message that waits for nothing, not even for an AUTH.
+func sayAtOnce(c *core, cn *conn, text string) {
 	m, err := frame.ParseClient([]byte(text))
-	taken := weigh(m, err)
-	if taken > 0 {
-		b.core.hub.windows.take(&cn.share, taken)
+	s := said{client: m, err: err, taken: weigh(m, err)}
+	if s.taken > 0 {
+		s.taken += len(cn.keys) * len(nostr.PubKey{})
+		c.hub.windows.take(cn, s.taken)
 	}
-	b.core.HandleWord(word{kind: saidMessage, conn: cn, client: m, taken: taken, err: err})
+	c.hear(cn, s)
 }
 
 // blocked has a client's reader wait for room in the windows, or go on as one does
 // that found some.
 func (b *bench) blocked(cn *conn, blocks bool) {
-	cn.share.blocked = nil
+	cn.share.wants = 0
 	if blocks {
-		cn.share.blocked = new(blocked)
+		cn.share.wants = 1
 	} else {
-		cn.heard.Store(b.core.hub.tick.Load())
+		cn.heard = b.core.hub.tick
 	}
 }
 
@@ -249,8 +248,7 @@ func (b *bench) listen() {
 
 // take reads what waits for a client.
 func (b *bench) take(name string, cn *conn) (out []string) {
-	buf := cn.buf
-	cn.buf = nil
+	buf := unsent(b.core, cn)
 	for len(buf) > 0 {
 		h, err := ws.ReadHeader(strings.NewReader(string(buf)))
 		if err != nil {
@@ -274,6 +272,15 @@ func (b *bench) take(name string, cn *conn) (out []string) {
 		delete(b.conns, name)
 	}
 	return out
+}
+
+// unsent takes what waits for a client that has no wire.
+func unsent(c *core, cn *conn) (buf []byte) {
+	c.Flush()
+	if cn.out != nil {
+		buf, cn.out = cn.out.buf, nil
+	}
+	return buf
 }
 
 // shorten replaces the padding of large events.

@@ -18,9 +18,8 @@ func TestStarvedQueriesEnd(t *testing.T) {
 	b := newBench(t)
 	b.core.HandleRoster(testView{owners: map[subject.Stage]subject.Instance{subject.Reqworker: 1}})
 	cn := &conn{id: subject.MakeConnID(0x6a, 1), socket: socket{hub: b.core.hub}}
-	cn.socket.conn = cn
 	b.conns["a"] = cn
-	b.core.HandleWord(word{kind: saidOpened, conn: cn})
+	b.core.Open(cn, nil)
 	const subs = 19
 	for i := range subs {
 		b.say(cn, fmt.Sprintf(`["REQ","%d",{}]`, i))
@@ -52,9 +51,8 @@ func TestSlowClientsQueriesWait(t *testing.T) {
 	b := newBench(t)
 	b.core.HandleRoster(testView{owners: map[subject.Stage]subject.Instance{subject.Reqworker: 1}})
 	cn := &conn{id: subject.MakeConnID(0x6a, 1), socket: socket{hub: b.core.hub}}
-	cn.socket.conn = cn
-	b.core.HandleWord(word{kind: saidOpened, conn: cn})
-	cn.buf = make([]byte, queryBudget/2)
+	b.core.Open(cn, nil)
+	cn.out = &backlog{buf: make([]byte, queryBudget/2)}
 	const subs = 19
 	for i := range subs {
 		b.say(cn, fmt.Sprintf(`["REQ","%d",{}]`, i))

@@ -21,24 +21,27 @@
 // it may be meant for the key. A live subscription is registered again under a new
 // key, from where it is; the stored part of one ends with the keys that it began with.
 //
-//	clients                                                       bus
-//	   │  ┌──────────┐  words (bounded channel)  ┌──────┐  outbox  │
-//	   ├──► reader   ├───────────────────────────►      ├──────────►
-//	   │  └──────────┘  one a connection         │ core │          │
-//	   │  ┌──────────┐  bytes (bounded buffer)   │      │  inbox   │
-//	   ◄──┤ writer   ◄───────────────────────────┤      ◄──────────┤
-//	   │  └──────────┘  only while bytes wait    └──────┘          │
+//	clients                                            bus
+//	   │  ┌─────────┐  signals  ┌──────────┐  outbox   │
+//	   │  │ network ├───────────►          ├───────────►
+//	   │  └─────────┘           │   core   │           │
+//	   │    read, write         │          │   inbox   │
+//	   ◄────────────────────────►          ◄───────────┤
+//	   │                        └──────────┘           │
 //
-// The core is one goroutine and owns all state. It blocks on nobody: bytes for a
-// client go into that connection's buffer, and a client that lets it fill is
-// disconnected. A reader blocks, and with it its socket, when the messages that
-// wait for an answer fill the connection's share or the gateway's window.
+// The core is one goroutine and owns all state. It waits for nobody: the network tells
+// which sockets are ready, the core reads a little of each, and handles it together
+// with what the bus has brought. That is a turn. At its end the outbox goes to the bus,
+// and each client gets all that it was told with one write. What its socket does not
+// take waits in a backlog, and a client that lets that grow is disconnected. A socket
+// is not read while the messages that wait for an answer fill the connection's share or
+// the gateway's window. An idle connection has no goroutine and no buffer.
 //
 // What bounds memory: connections (max_connections); for each the message being
-// read (max_message_length), the buffer (max_outbound), the subscriptions
+// read (max_message_length), the backlog (max_outbound), the subscriptions
 // and COUNTs (max_subscriptions), the bytes of their filters and the keys (maxKeys);
-// for all the window of unanswered messages, the channel from the readers and the
-// inbox. Queries are granted bytes only as the client takes them.
+// for all the window of unanswered messages, what one turn reads, the newcomers that
+// wait and the inbox. Queries are granted bytes only as the client takes them.
 //
 // The package knows nothing of what filters and events mean: it reads the name
 // of a message and the subscription id, and passes on bytes. It makes challenges and

@@ -24,7 +24,7 @@ func (c *core) settled() bool {
 func (c *core) Farewell() {
 	c.refuseUnanswered(func(*conn) bool { return true })
 	for _, cn := range c.conns {
-		cn.close(ws.StatusGoingAway, "the relay is going away")
+		c.close(cn, ws.StatusGoingAway, "the relay is going away")
 	}
 }
 

@@ -138,7 +138,7 @@ func (c *core) answer(num uint64, e *event, id string, accepted bool, text strin
 	e.conn.pending--
 	c.giveBack(num)
 	if e.auth {
-		c.hub.windows.release(&e.conn.share)
+		c.hub.windows.release(e.conn)
 	}
 	if e.conn.gone {
 		return

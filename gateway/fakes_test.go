@@ -30,6 +30,8 @@ type world struct {
 	space  subject.Space
 	log    *slog.Logger
 	policy policy.Policy // of the gateway; AUTH only when needed
+	// goroutines has the gateway wait for its connections as where they cannot be polled.
+	goroutines bool
 
 	mu     sync.Mutex
 	events []stored

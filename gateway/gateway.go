@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 	"unique"
@@ -22,13 +23,17 @@ import (
 
 // gateway is the shell around the core: the HTTP server, the bus, the clock.
 type gateway struct {
-	config  Config
-	bus     *bus.Bus
-	log     *slog.Logger
-	metrics *metrics
-	hub     *hub
-	door    *door
-	front   atomic.Pointer[front]
+	config   Config
+	bus      *bus.Bus
+	log      *slog.Logger
+	metrics  *metrics
+	hub      *hub
+	net      network
+	came     chan newcomer
+	done     chan struct{} // closed when no newcomers are taken any more
+	arriving sync.RWMutex  // read-held by whoever hands one over
+	door     *door
+	front    atomic.Pointer[front]
 
 	landingPolicy string
 
@@ -48,8 +53,8 @@ const sendBuffer = 256 << 10
 
 // Bounds of what the loop takes in before it sends what that has led to.
 const (
-	maxWords = 256 // waiting in the channel; of at most max_message_length each
-	maxRound = 256 // words and bus messages handled in one round
+	maxNewcomers = 256 // waiting in the channel
+	maxRound     = 256 // newcomers and bus messages handled in one round
 	// maxRoundFrames ends a round early: clients should not wait for the events of
 	// others.
 	maxRoundFrames = 4096
@@ -88,16 +93,18 @@ func newGateway(cfg Config, env stage.Env) (*gateway, error) {
 		return nil, err
 	}
 	g.front.Store(f)
-	g.hub = &hub{
-		windows: newWindows(maxWindow), words: make(chan word, maxWords), done: make(chan struct{}),
-		metrics: g.metrics, log: env.Log,
+	g.hub = newHub(g.metrics, env.Log, limitsOfSockets(&cfg, &env.Limits))
+	g.came, g.done = make(chan newcomer, maxNewcomers), make(chan struct{})
+	if cfg.Goroutines {
+		g.net = newGoroutines()
+		return g, nil
 	}
-	g.hub.limits.Store(limitsOfSockets(&cfg, &env.Limits))
-	return g, nil
+	g.net, err = newNetwork()
+	return g, err
 }
 
-// run owns every goroutine of the stage: the HTTP server's, the readers and
-// writers (hub.running), and itself, the core's. It drains in this order: announce
+// run owns every goroutine of the stage: the HTTP server's, the network's, and
+// itself, the core's. It drains in this order: announce
 // the leave; while there are other gateways, close the entrance behind who has come
 // and send the clients away; then the rest of HTTP, of questions, of clients; say
 // goodbye (While).
@@ -111,12 +118,10 @@ func (g *gateway) run(ctx context.Context, asked func() bool, r *bus.Roster, lis
 	inbox.MeasureHops(env.Metrics.Hop("out"))
 	env.Metrics.InboxWaiting(inbox.Waiting)
 	env.Metrics.GaugeFunc("conns_limit", "Connections that there may be (max_connections).", func() float64 { return float64(g.door.limit()) })
-	env.Metrics.GaugeFunc("window_limit_bytes", "Bytes of messages that may be without an answer; then sockets are not read.", func() float64 { return float64(g.hub.windows.limit()) })
-	env.Metrics.GaugeFunc("words_waiting", "Messages of clients that wait for the loop.", func() float64 { return float64(len(g.hub.words)) })
 	outbox := g.bus.NewOutbox()
 	l := &loop{
 		core: newCore(g.bus.Space, g.bus.Instance, g.rules(&env), outbox, g.hub, time.Now()),
-		hub:  g.hub, inbox: inbox, outbox: outbox, roster: r, changes: r.Changes(),
+		net:  g.net, came: g.came, inbox: inbox, outbox: outbox, roster: r, changes: r.Changes(),
 		bus: g.bus, reconnects: g.bus.Reconnects(), pulse: g.pulse, reload: env.Reload,
 	}
 	l.apply = func(s stage.Settings) { g.reload(l.core, env, s) }
@@ -151,7 +156,7 @@ func (g *gateway) run(ctx context.Context, asked func() bool, r *bus.Roster, lis
 		shutdown(server, g.config.DrainTimeout)
 	}()
 	l.drain(g.config.DrainTimeout)
-	g.hub.end()
+	g.end()
 	<-closed
 	return err
 }
@@ -192,19 +197,58 @@ func (g *gateway) bound(c net.Conn, s http.ConnState) {
 	}
 }
 
-// serve starts the reader of a new connection.
+// newcomer is a connection that has just become a WebSocket.
+type newcomer struct {
+	conn  *conn
+	early []byte // what has come with the HTTP request
+}
+
+// serve hands a new connection to the core.
 func (g *gateway) serve(nc net.Conn, id subject.ConnID, from netip.Addr, host string, early []byte) {
 	g.metrics.opened.Inc()
-	cn := &conn{id: id, shard: g.bus.Space.ShardOf(id), host: unique.Make(host), socket: socket{nc: nc, hub: g.hub}}
-	cn.socket.conn = cn
 	if tcp, ok := nc.(*net.TCPConn); ok {
 		_ = tcp.SetWriteBuffer(sendBuffer) // it works with any other size as well
 	}
-	cn.heard.Store(g.hub.tick.Load())
-	r := &reader{s: &cn.socket, leave: func() { g.door.leave(from) }}
-	if !g.hub.start(func() { r.run(early) }) {
-		_ = nc.Close() // the gateway has ended
-		g.door.leave(from)
+	leave := func() { g.door.leave(from) }
+	w, err := g.net.attach(nc, id)
+	if err != nil {
+		g.log.Warn("a connection is lost", "err", err)
+		_ = nc.Close()
+		leave()
+		return
+	}
+	cn := &conn{id: id, shard: g.bus.Space.ShardOf(id), host: unique.Make(host), leave: leave, socket: socket{wire: w, hub: g.hub}}
+	g.arriving.RLock()
+	defer g.arriving.RUnlock()
+	select {
+	case <-g.done:
+		w.close(true)
+		leave()
+		return
+	default:
+	}
+	select {
+	case g.came <- newcomer{cn, early}:
+	case <-g.done:
+		w.close(true)
+		leave()
+	}
+}
+
+// end turns away who comes too late, and ends the network.
+func (g *gateway) end() {
+	close(g.done)
+	g.arriving.Lock() // nobody hands one over any more
+	defer g.arriving.Unlock()
+	for {
+		select {
+		case n := <-g.came:
+			n.conn.wire.close(true)
+			n.conn.leave()
+		default:
+			g.net.close()
+			return
+		}
 	}
 }
 

@@ -21,7 +21,7 @@ type header struct {
 // parseHeader reads the header at the start of b and returns its length, 0 when
 // b does not hold all of it. It refuses what no client may send: frames without
 // mask, reserved bits and opcodes, lengths in more bytes than needed.
-func parseHeader(b []byte) (h header, n int, err error) {
+func parseHeader(b []byte) (h header, n int, err *ending) {
 	if len(b) == 0 {
 		return h, 0, nil
 	}

@@ -46,8 +46,9 @@ const (
 	pongOp = 0xa
 )
 
-func TestHostileFrames(t *testing.T) {
-	w := newWorld(t)
+func TestHostileFrames(t *testing.T) { overBoth(t, hostileFrames) }
+
+func hostileFrames(t *testing.T, w *world) {
 	address, _, _ := w.startGateway(func(_ *Config, l *limits.Limits) { l.MaxMessageLength = 2000 })
 	message := []byte(`["NEG-MSG","x","61"]`)
 	answer := `["NEG-ERR","x","closed: no such session"]`
@@ -132,8 +133,9 @@ func (c *client) hearClose() ws.StatusCode {
 
 // TestFrameStream sends messages in random fragments and pieces, pings between
 // them: what is heard must be the answers, in order.
-func TestFrameStream(t *testing.T) {
-	w := newWorld(t)
+func TestFrameStream(t *testing.T) { overBoth(t, frameStream) }
+
+func frameStream(t *testing.T, w *world) {
 	address, _, _ := w.startGateway(nil)
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -186,8 +188,9 @@ func TestFrameStream(t *testing.T) {
 
 // TestPingFlood sends pings without reading: what is owed for them stays one pong
 // at a time, and others are served.
-func TestPingFlood(t *testing.T) {
-	w := newWorld(t)
+func TestPingFlood(t *testing.T) { overBoth(t, pingFlood) }
+
+func pingFlood(t *testing.T, w *world) {
 	address, m, _ := w.startGateway(nil)
 	flooder, other := dial(t, address), dial(t, address)
 	flood := bytes.Repeat(raw(fin|pingOp, bytes.Repeat([]byte("p"), 125)), 50_000) // 6.5 MB, more than max_outbound
@@ -213,8 +216,9 @@ func TestPingFlood(t *testing.T) {
 // TestClientThatNeverReads is owed far more than its bound, by live events, stored
 // ones and answers: it is cut, with its memory bounded all the while, and another
 // client hears everything in time.
-func TestClientThatNeverReads(t *testing.T) {
-	w := newWorld(t)
+func TestClientThatNeverReads(t *testing.T) { overBoth(t, clientThatNeverReads) }
+
+func clientThatNeverReads(t *testing.T, w *world) {
 	w.startIngester()
 	w.startReqworker()
 	w.startMonitor()
@@ -244,8 +248,9 @@ func TestClientThatNeverReads(t *testing.T) {
 
 // TestQueriesWaitForTheirClient has a client ask for far more stored events than
 // its bound and take them late: it is not cut, and gets every one.
-func TestQueriesWaitForTheirClient(t *testing.T) {
-	w := newWorld(t)
+func TestQueriesWaitForTheirClient(t *testing.T) { overBoth(t, queriesWaitForTheirClient) }
+
+func queriesWaitForTheirClient(t *testing.T, w *world) {
 	w.startReqworker()
 	w.startMonitor()
 	content := strings.Repeat("x", 100_000)
@@ -287,8 +292,9 @@ func TestQueriesWaitForTheirClient(t *testing.T) {
 // TestFullWindow has a client send EVENTs that nobody answers: its socket is read
 // no further than its share, others are served, and when there is an ingester
 // everything is answered.
-func TestFullWindow(t *testing.T) {
-	w := newWorld(t)
+func TestFullWindow(t *testing.T) { overBoth(t, fullWindow) }
+
+func fullWindow(t *testing.T, w *world) {
 	address, m, _ := w.startGateway(nil)
 	c, other := dial(t, address), dial(t, address)
 	const n = 100

@@ -109,8 +109,8 @@ func hostOf(r *http.Request) string {
 // bus: what the operator needs to know to follow it.
 const connHeader = "Rhea-Conn"
 
-// upgrade makes a WebSocket of the request's connection and hands it to its
-// reader; the HTTP server's goroutine and buffers go free.
+// upgrade makes a WebSocket of the request's connection and hands it to the core; the
+// HTTP server's goroutine and buffers go free.
 func (g *gateway) upgrade(w http.ResponseWriter, r *http.Request) {
 	if refuseHandshake(w, r) {
 		g.metrics.refusedUpgrades.Inc()

@@ -48,7 +48,7 @@ func (c *core) sendAway() {
 		l.sent++
 		l.going = append(l.going, cn)
 		cn.left = c.now
-		cn.hush()
+		c.hush(cn)
 	}
 	l.going = slices.DeleteFunc(l.going, gone)
 	for _, cn := range l.going {
@@ -59,7 +59,7 @@ func (c *core) sendAway() {
 			fallthrough
 		case cn.stopped && !cn.owed():
 			cn.closed = true
-			cn.close(ws.StatusGoingAway, "this gateway is going away; connect again")
+			c.close(cn, ws.StatusGoingAway, "this gateway is going away; connect again")
 		}
 	}
 }

@@ -66,8 +66,9 @@ func (w *world) acquainted(n int) {
 // TestHandOver has a second gateway take over the address while clients of the first
 // publish without waiting: the first sends them away, each EVENT that it reads has its
 // OK true before, and nobody who comes meanwhile is turned away.
-func TestHandOver(t *testing.T) {
-	w := newWorld(t)
+func TestHandOver(t *testing.T) { overBoth(t, handOver) }
+
+func handOver(t *testing.T, w *world) {
 	w.startIngester()
 	w.startReqworker()
 	w.startMonitor()
@@ -191,8 +192,9 @@ func TestAllLeave(t *testing.T) {
 
 // TestSlowHandOver has a client that neither takes what it is sent nor goes: it is
 // cut, and the gateway ends.
-func TestSlowHandOver(t *testing.T) {
-	w := newWorld(t)
+func TestSlowHandOver(t *testing.T) { overBoth(t, slowHandOver) }
+
+func slowHandOver(t *testing.T, w *world) {
 	quick := func(c *Config, _ *limits.Limits) { c.LeaveOver, c.DrainTimeout = 0, time.Second }
 	address, _, stop := w.startGateway(quick)
 	w.startGateway(quick)

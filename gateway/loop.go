@@ -15,7 +15,8 @@ import (
 // then everything that this has led to goes out at once.
 type loop struct {
 	core    *core
-	hub     *hub
+	net     network
+	came    <-chan newcomer
 	inbox   *bus.Inbox[*relaypb.OutInbox]
 	outbox  *bus.Outbox
 	roster  *bus.Roster
@@ -38,8 +39,10 @@ func (l *loop) serve(ctx context.Context, served <-chan error) error {
 			return nil
 		case err := <-served:
 			return fmt.Errorf("%w: %w", errServer, err)
-		case w := <-l.hub.words:
-			l.core.HandleWord(w)
+		case n := <-l.came:
+			l.core.Open(n.conn, n.early)
+		case <-l.net.ready():
+			l.listen()
 		case msg := <-l.inbox.C():
 			l.take(msg)
 		case <-l.changes:
@@ -52,6 +55,12 @@ func (l *loop) serve(ctx context.Context, served <-chan error) error {
 		l.round()
 		l.send()
 	}
+}
+
+// listen handles what clients say.
+func (l *loop) listen() {
+	l.core.at = time.Now()
+	l.net.each(l.core.Signal)
 }
 
 // take handles what a bus message brings.
@@ -67,7 +76,7 @@ func (l *loop) tick(now time.Time) {
 	l.core.Advance(now)
 	for range l.inbox.Waiting() {
 		l.take(<-l.inbox.C())
-		if l.core.frames > maxRoundFrames {
+		if l.core.Said() > maxRoundFrames {
 			l.core.Flush()
 		}
 	}
@@ -81,12 +90,14 @@ func (l *loop) tick(now time.Time) {
 // round handles what waits, up to a bound.
 func (l *loop) round() {
 	for range maxRound {
-		if l.core.frames > maxRoundFrames {
+		if l.core.Said() > maxRoundFrames {
 			return
 		}
 		select {
-		case w := <-l.hub.words:
-			l.core.HandleWord(w)
+		case n := <-l.came:
+			l.core.Open(n.conn, n.early)
+		case <-l.net.ready():
+			l.listen()
 		case msg := <-l.inbox.C():
 			l.take(msg)
 		default:
@@ -95,10 +106,14 @@ func (l *loop) round() {
 	}
 }
 
-// send flushes to the bus and to the sockets. The outbox counts its failures.
+// send flushes to the bus and to the sockets. The bus comes first, as others have
+// work to do there; what writing to the sockets leads to follows. The outbox counts
+// its failures.
 func (l *loop) send() {
+	l.core.Resume()
 	_ = l.outbox.Flush()
 	l.core.Flush()
+	_ = l.outbox.Flush()
 }
 
 // successors says whether another gateway can take this one's clients.
@@ -130,8 +145,9 @@ func (l *loop) drain(patience time.Duration) {
 	l.send()
 	if !l.until(patience, func() bool { return len(l.core.conns) == 0 }) {
 		for _, cn := range l.core.conns {
-			cn.abort("the gateway stops")
+			l.core.kill(cn, "the gateway stops")
 		}
+		l.send()
 	}
 }
 
@@ -146,8 +162,10 @@ func (l *loop) until(patience time.Duration, done func() bool) bool {
 		select {
 		case <-out.C:
 			return false
-		case w := <-l.hub.words:
-			l.core.HandleWord(w)
+		case n := <-l.came:
+			l.core.Open(n.conn, n.early)
+		case <-l.net.ready():
+			l.listen()
 		case msg := <-l.inbox.C():
 			l.take(msg)
 		case <-l.changes:

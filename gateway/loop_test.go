@@ -16,7 +16,7 @@ import (
 
 // newTestLoop returns a loop, its bus, and a client in shard 0 that has said some
 // messages.
-func newTestLoop(t *testing.T, now time.Time, said ...string) (*loop, *bus.Bus, *conn) {
+func newTestLoop(t *testing.T, now time.Time, texts ...string) (*loop, *bus.Bus, *conn) {
 	w := newWorld(t)
 	cfg, lim := DefaultConfig(), limits.Default()
 	b := w.mem.Join(w.space, w.log)
@@ -27,19 +27,17 @@ func newTestLoop(t *testing.T, now time.Time, said ...string) (*loop, *bus.Bus, 
 		t.Fatal(err)
 	}
 	h := newTestHub(lim.MaxMessageLength)
-	l := &loop{core: newCore(w.space, b.Instance, rules{config: &cfg, limits: &lim, policy: &policy.Policy{Auth: policy.AuthNeeded}}, b.NewOutbox(), h, now), hub: h, inbox: inbox, bus: b, pulse: new(stage.Pulse)}
+	l := &loop{core: newCore(w.space, b.Instance, rules{config: &cfg, limits: &lim, policy: &policy.Policy{Auth: policy.AuthNeeded}}, b.NewOutbox(), h, now), inbox: inbox, bus: b, pulse: new(stage.Pulse)}
 	l.core.HandleRoster(testView{owners: map[subject.Stage]subject.Instance{subject.Ingester: 1, subject.Reqworker: 2}})
 
 	cn := &conn{id: subject.MakeConnID(b.Instance, 4), socket: socket{hub: h}} // in shard 0 of 4
-	cn.socket.conn = cn
-	cn.heard.Store(h.tick.Load())
-	l.core.HandleWord(word{kind: saidOpened, conn: cn})
-	for _, text := range said {
+	l.core.Open(cn, nil)
+	for _, text := range texts {
 		m, err := frame.ParseClient([]byte(text))
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.core.HandleWord(word{kind: saidMessage, conn: cn, client: m})
+		l.core.admit(cn, said{client: m})
 	}
 	return l, b, cn
 }
@@ -60,7 +58,7 @@ func TestLateTick(t *testing.T) {
 	l.tick(now.Add(25 * time.Second))
 
 	var heard []string
-	for rest := string(cn.buf); rest != ""; {
+	for rest := string(unsent(l.core, cn)); rest != ""; {
 		n := int(rest[1])
 		heard = append(heard, rest[2:2+n])
 		rest = rest[2+n:]

@@ -9,7 +9,7 @@ import (
 type metrics struct {
 	set *stage.Metrics
 
-	conns, subs, pending, window, monitors *stage.Gauge
+	conns, subs, pending, window, windowLimit, monitors *stage.Gauge
 
 	bytesIn, bytesOut, messages                *stage.Counter
 	events, accepted, refusedEvents            *stage.Counter
@@ -28,12 +28,13 @@ type metrics struct {
 
 func newMetrics(m *stage.Metrics) *metrics {
 	return &metrics{
-		set:      m,
-		conns:    m.Gauge("conns", "Open connections."),
-		subs:     m.Gauge("subs", "Open subscriptions."),
-		pending:  m.Gauge("pending_events", "EVENTs and AUTHs without an answer."),
-		window:   m.Gauge("window_bytes", "Bytes of messages without an answer."),
-		monitors: m.Gauge("monitors", "Monitors that watch for this gateway."),
+		set:         m,
+		conns:       m.Gauge("conns", "Open connections."),
+		subs:        m.Gauge("subs", "Open subscriptions."),
+		pending:     m.Gauge("pending_events", "EVENTs and AUTHs without an answer."),
+		window:      m.Gauge("window_bytes", "Bytes of messages without an answer."),
+		windowLimit: m.Gauge("window_limit_bytes", "Bytes of messages that may be without an answer; then sockets are not read."),
+		monitors:    m.Gauge("monitors", "Monitors that watch for this gateway."),
 
 		opened:        m.Counter("opened", "Connections opened."),
 		bytesIn:       m.Counter("in_bytes", "Bytes read from clients."),
@@ -83,7 +84,8 @@ func (c *core) report() {
 	c.metrics.subs.Set(int64(len(c.subs)))
 	c.metrics.pending.Set(int64(len(c.events)))
 	c.metrics.monitors.Set(int64(len(c.monitors)))
-	c.metrics.window.Set(int64(c.hub.windows.used()))
+	c.metrics.window.Set(int64(c.hub.windows.whole.Used()))
+	c.metrics.windowLimit.Set(int64(c.hub.windows.whole.Limit))
 }
 
 // member fills in an announcement.

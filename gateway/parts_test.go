@@ -3,21 +3,23 @@ package gateway
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
-	"net"
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
+	"unique"
 
 	"github.com/gobwas/ws"
+	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
-	"rhea/proto/frame"
+	"rhea/proto/limits"
+	"rhea/proto/policy"
+	"rhea/proto/relaypb"
 	"rhea/proto/stage"
+	"rhea/proto/subject"
 )
 
 // FuzzHeader compares the parser of frame headers with gobwas/ws, which is laxer:
@@ -28,8 +30,8 @@ func FuzzHeader(f *testing.F) {
 	f.Add(raw(textOp, make([]byte, 70_000)))
 	f.Add([]byte{0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		h, n, err := parseHeader(b)
-		if n == 0 || err != nil {
+		h, n, refused := parseHeader(b)
+		if n == 0 || refused != nil {
 			if n != 0 {
 				t.Fatal("an error and a header")
 			}
@@ -51,120 +53,156 @@ func FuzzHeader(f *testing.F) {
 	})
 }
 
-// FuzzReader feeds bytes to a reader: it must end without a panic, in order, and
-// hand on only messages within the limit.
-func FuzzReader(f *testing.F) {
-	f.Add(append(raw(textOp, []byte(`["COU`)), raw(fin|cont, []byte(`NT","x",{}]`))...))
-	f.Add(raw(fin|textOp, []byte(`["EVENT",{"id":"x"}]`)))
-	f.Add(raw(fin|pingOp, nil))
-	f.Add(append(raw(fin|textOp, []byte(`["AUTH",{}]`)), raw(fin|textOp, []byte(`["NEG-OPEN","n",{},"61"]`))...))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		const limit = 1000
-		h := newTestHub(limit)
-		cn := &conn{socket: socket{nc: &scriptConn{data: b}, hub: h}}
-		cn.socket.conn = cn
-		h.running.Go(func() { (&reader{s: &cn.socket, leave: func() {}}).run(nil) })
-		for w := range h.words {
-			if len(w.client.Body) > limit {
-				t.Errorf("a body of %d bytes", len(w.client.Body))
-			}
-			if w.taken > 0 {
-				h.windows.give(&cn.share, w.taken)
-				h.windows.release(&cn.share)
-			}
-			if w.kind == saidClosed {
-				break
-			}
+// FuzzIntake feeds bytes to a connection twice, at once and in pieces: it must not
+// panic, and do the same both times.
+func FuzzIntake(f *testing.F) {
+	f.Add(append(raw(textOp, []byte(`["COU`)), raw(fin|cont, []byte(`NT","x",{}]`))...), uint64(1))
+	f.Add(raw(fin|textOp, []byte(`["EVENT",{"id":"x"}]`)), uint64(2))
+	f.Add(append(raw(fin|textOp, []byte("x")), raw(fin|bye, []byte{3, 232})...), uint64(3))
+	f.Add(append(raw(fin|textOp, []byte(`["AUTH",{}]`)), raw(fin|textOp, []byte(`["NEG-OPEN","n",{},"61"]`))...), uint64(4))
+	f.Fuzz(func(t *testing.T, b []byte, seed uint64) {
+		whole, pieces := newListener(t, 1000), newListener(t, 1000)
+		whole.hear(b)
+		rng := rand.New(rand.NewPCG(seed, 0))
+		for rest := b; len(rest) > 0; {
+			n := 1 + rng.IntN(len(rest))
+			pieces.hear(rest[:n])
+			rest = rest[n:]
 		}
-		h.end()
+		if !slices.Equal(whole.sent, pieces.sent) {
+			t.Errorf("at once %q, in pieces %q", whole.sent, pieces.sent)
+		}
+		if a, b := whole.script.written, pieces.script.written; whole.cn.state != pieces.cn.state || !bytes.Equal(a, b) {
+			t.Errorf("answered %q and %q", a, b)
+		}
 	})
 }
 
-// TestReaderWaitsForTheWindow has a client say more than its share holds. What
-// asks something of other processes waits, the rest does not.
-func TestReaderWaitsForTheWindow(t *testing.T) {
+// TestFullShareWaits has a client say more than its share holds. What asks something
+// of other processes waits, the rest does not.
+func TestFullShareWaits(t *testing.T) {
 	for _, c := range []struct {
-		verb    string
+		message string
 		through int // of 20
-	}{{`"EVENT"`, 10}, {`"REQ","s"`, 10}, {`"NEG-OPEN","s"`, 10}, {`"NEG-MSG","s"`, 10}, {`"COUNT","s"`, 10}, {`"CLOSE"`, 20}} {
-		synctest.Test(t, func(t *testing.T) {
-			h := newTestHub(200_000)
-			h.words = make(chan word, 100)
-			message := raw(fin|textOp, fmt.Appendf(nil, `[%s,"%s"]`, c.verb, strings.Repeat("x", 100_000)))
-			cn := &conn{socket: socket{nc: &scriptConn{data: bytes.Repeat(message, 20)}, hub: h}}
-			cn.socket.conn = cn
-			h.running.Go(func() { (&reader{s: &cn.socket, leave: func() {}}).run(nil) })
-			through := func() (n int, last word) {
-				synctest.Wait()
-				for len(h.words) > 0 {
-					if w := <-h.words; w.kind == saidMessage {
-						n, last = n+1, w
-					}
-				}
-				return n, last
+	}{
+		{`["EVENT","%s"]`, 10}, {`["REQ","s","%s"]`, 10}, {`["COUNT","s","%s"]`, 10}, {`["NOTICE","%s"]`, 20},
+	} {
+		l := newListener(t, 200_000)
+		l.hear(bytes.Repeat(raw(fin|textOp, fmt.Appendf(nil, c.message, strings.Repeat("x", 100_000))), 20))
+		read := func() int { return int(l.core.metrics.messages.Value()) }
+		if c.through == 20 {
+			if read() != 20 {
+				t.Errorf("%s: %d messages were read", c.message, read())
 			}
-			n, last := through()
-			if n != c.through {
-				t.Errorf("%s: %d messages came through, want %d", c.verb, n, c.through)
-			}
-			if n < 20 {
-				h.windows.give(&cn.share, last.taken)
-				if n, _ := through(); n != 1 {
-					t.Errorf("%s: %d messages came through after an answer", c.verb, n)
-				}
-			}
-			h.windows.close(&cn.share)
-			through()
-			h.end()
-		})
+			continue
+		}
+		if read() != c.through+1 || len(l.core.claims) != c.through { // the last of them waits
+			t.Errorf("%s: %d messages were read, %d came through, want %d", c.message, read(), len(l.core.claims), c.through)
+		}
+		for num := range l.core.claims {
+			l.core.giveBack(num)
+			break
+		}
+		l.core.Resume()
+		l.hear(nil)
+		if read() != c.through+2 || len(l.core.claims) != c.through {
+			t.Errorf("%s: %d messages were read after an answer", c.message, read())
+		}
 	}
 }
 
-// TestReaderWaitsForAnAuth has a client say more behind an AUTH: what asks something
-// waits for the answer, also when the window is full meanwhile.
-func TestReaderWaitsForAnAuth(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := newTestHub(200_000)
-		h.words = make(chan word, 100)
-		var said []byte
-		for _, text := range []string{`["EVENT",{}]`, `["AUTH",{}]`, `["CLOSE","s"]`, `["REQ","s",{}]`, `["AUTH",{}]`, `["COUNT","s",{}]`} {
-			said = append(said, raw(fin|textOp, []byte(text))...)
+// TestAuthIsWaitedFor has a client say more behind an AUTH: what asks something waits
+// for the answer, also when the window is full meanwhile.
+func TestAuthIsWaitedFor(t *testing.T) {
+	l := newListener(t, 200_000)
+	l.core.HandleRoster(testView{owners: map[subject.Stage]subject.Instance{subject.Ingester: 1, subject.Reqworker: 2}})
+	for _, text := range []string{`["EVENT",{}]`, `["AUTH",{}]`, `["CLOSE","s"]`, `["REQ","s",{}]`, `["AUTH",{}]`, `["COUNT","s",{}]`} {
+		l.hear(raw(fin|textOp, []byte(text)))
+	}
+	through := func(want ...string) {
+		t.Helper()
+		l.core.Resume()
+		l.hear(nil)
+		if !slices.Equal(l.sent, want) {
+			t.Errorf("%q came through, want %q", l.sent, want)
 		}
-		cn := &conn{socket: socket{nc: &scriptConn{data: said}, hub: h}}
-		cn.socket.conn = cn
-		cn.toll.Store(32)
-		h.running.Go(func() { (&reader{s: &cn.socket, leave: func() {}}).run(nil) })
-		through := func(want ...frame.Verb) {
-			t.Helper()
-			var got []frame.Verb
-			synctest.Wait()
-			for len(h.words) > 0 {
-				if w := <-h.words; w.kind == saidMessage {
-					got = append(got, w.client.Verb)
-					if asks(w.client.Verb) && w.taken != len(w.client.Body)+32 {
-						t.Errorf("%s has taken %d bytes", w.client.Verb, w.taken)
-					}
-				}
-			}
-			if !slices.Equal(got, want) {
-				t.Errorf("%v came through, want %v", got, want)
-			}
-		}
-		through(frame.Event, frame.Auth, frame.Close)
-		h.windows.give(&cn.share, 34)
-		through()
-		h.windows.resize(1)
-		h.windows.release(&cn.share)
-		through()
-		h.windows.give(&cn.share, 34)
-		through(frame.Req)
-		h.windows.resize(maxWindow)
-		through(frame.Auth)
-		h.windows.close(&cn.share)
-		through()
-		h.end()
-	})
+		l.sent = nil
+	}
+	verdict := func(num uint64) {
+		l.core.Handle(&relaypb.OutInbox{Body: &relaypb.OutInbox_Verdict{Verdict: &relaypb.Verdict{Num: num, Outcome: relaypb.Outcome_INVALID}}})
+	}
+	w := l.core.hub.windows
+	through("event", "auth")
+	verdict(1)
+	through()
+	w.whole.Take(1) // somebody else's
+	w.resize(1)
+	verdict(2)
+	through()
+	w.whole.Give(1)
+	w.pump()
+	through("query")
+	w.resize(maxWindow)
+	through("auth")
+	l.core.kill(l.cn, "over")
+	through("stop")
 }
+
+// listener is a core with one connection, which hears what the test says.
+type listener struct {
+	core   *core
+	cn     *conn
+	script *scriptWire
+	sent   []string // to the bus
+}
+
+func newListener(t *testing.T, maxMessage int) *listener {
+	space, err := subject.New("rhea", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &listener{script: new(scriptWire)}
+	h := newTestHub(maxMessage)
+	cfg, lim := DefaultConfig(), limits.Default()
+	l.core = newCore(space, 1, rules{config: &cfg, limits: &lim, policy: &policy.Policy{Auth: policy.AuthNeeded}}, l, h, time.Unix(1_700_000_000, 0))
+	l.cn = &conn{id: subject.MakeConnID(1, 1), host: unique.Make("relay.example.org"), socket: socket{hub: h, wire: l.script}}
+	l.core.Open(l.cn, nil)
+	return l
+}
+
+// Send is the bus.
+func (l *listener) Send(_ string, m proto.Message) error {
+	l.sent = append(l.sent, strings.Fields(describe(m))[0])
+	return nil
+}
+
+// hear has b arrive, and the core read for as long as it wants to.
+func (l *listener) hear(b []byte) {
+	for l.script.data = append(l.script.data, b...); len(l.script.data) > 0 && l.cn.state != dead && l.cn.reads(); {
+		l.core.readable(l.cn)
+	}
+	l.core.Flush()
+}
+
+// scriptWire is a connection on which data comes.
+type scriptWire struct {
+	data, written []byte
+}
+
+func (w *scriptWire) read(b []byte) (int, error) {
+	n := copy(b, w.data)
+	w.data = w.data[n:]
+	return n, nil
+}
+
+func (w *scriptWire) write(b []byte) (int, error) {
+	w.written = append(w.written, b...)
+	return len(b), nil
+}
+
+func (w *scriptWire) want(in, out bool) error { return nil }
+func (w *scriptWire) shut()                   {}
+func (w *scriptWire) close(bool)              {}
 
 // TestWheel checks the wheel against a list: nothing rings early unless it is
 // beyond the wheel's round, and nothing more than a tick late.
@@ -198,59 +236,77 @@ func TestWheel(t *testing.T) {
 }
 
 // TestWindows has many connections take from windows that are far too small for
-// them, while others close: all are let through or sent away, and in the end
-// nothing is in the windows.
+// them, while others close: nobody gets more than there is, all are let through in the
+// end, and then nothing is in the windows.
 func TestWindows(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	w := newWindows(maxShare + maxShare/2)
-	type taken struct {
-		s *share
-		n int
-	}
-	answers := make(chan taken, 10_000)
-	done := make(chan struct{})
-	const conns = 20
-	for i := range conns {
-		go func() {
-			defer func() { done <- struct{}{} }()
-			rng := rand.New(rand.NewPCG(seed, uint64(i)))
-			s := new(share)
-			for range 200 {
-				n := 1 + rng.IntN(maxShare/2)
-				if !w.take(s, n) {
-					return
-				}
-				answers <- taken{s, n}
+	rapid.Check(t, func(t *rapid.T) {
+		const limit = maxShare + maxShare/2
+		w := newWindows(limit)
+		conns := make([]*conn, 8)
+		for i := range conns {
+			conns[i] = new(conn)
+		}
+		type taken struct {
+			cn *conn
+			n  int
+		}
+		var out []taken
+		collect := func() {
+			for _, cn := range w.passed {
+				out = append(out, taken{cn, cn.share.passed})
+				cn.share.passed = 0
 			}
-			w.close(s)
-		}()
-	}
-	rng := rand.New(rand.NewPCG(seed, conns))
-	for left := conns; left > 0; {
-		select {
-		case a := <-answers:
-			if used := w.used(); used > maxShare+maxShare/2 {
+			w.passed = nil
+		}
+		answer := func(i int) {
+			a := out[i]
+			out = slices.Delete(out, i, i+1)
+			w.give(a.cn, a.n)
+			collect()
+		}
+		for range rapid.IntRange(1, 200).Draw(t, "steps") {
+			cn := rapid.SampledFrom(conns).Draw(t, "conn")
+			switch rapid.IntRange(0, 19).Draw(t, "what") {
+			case 0:
+				w.close(cn)
+			case 1:
+				if cn.share.wants == 0 {
+					w.hold(cn)
+				}
+			case 2, 3:
+				w.release(cn)
+			case 4, 5, 6, 7, 8:
+				if len(out) > 0 {
+					answer(rapid.IntRange(0, len(out)-1).Draw(t, "which"))
+				}
+			default:
+				if n := rapid.IntRange(1, maxShare/2).Draw(t, "bytes"); cn.share.wants == 0 && w.take(cn, n) {
+					out = append(out, taken{cn, n})
+				}
+			}
+			collect()
+			if used := w.whole.Used(); used > limit {
 				t.Fatalf("%d bytes are in the window", used)
 			}
-			if rng.IntN(500) == 0 {
-				w.close(a.s)
-			}
-			w.give(a.s, a.n)
-		case <-done:
-			left--
 		}
-	}
-	for len(answers) > 0 {
-		a := <-answers
-		w.give(a.s, a.n)
-	}
-	if used := w.used(); used != 0 || len(w.queue) != 0 {
-		t.Errorf("%d bytes and %d connections are left in the windows", used, len(w.queue))
-	}
-	if !w.take(new(share), 10*maxShare) {
-		t.Error("something larger than the windows does not fit alone")
-	}
+		for _, cn := range conns {
+			w.release(cn)
+		}
+		for collect(); len(out) > 0; {
+			answer(0)
+		}
+		for i, cn := range conns {
+			if cn.share.wants > 0 || cn.share.used != 0 {
+				t.Errorf("connection %d waits for %d and has %d bytes", i, cn.share.wants, cn.share.used)
+			}
+		}
+		if w.whole.Used() != 0 || len(w.queue) != 0 {
+			t.Errorf("%d bytes and %d connections are left in the windows", w.whole.Used(), len(w.queue))
+		}
+		if !w.take(new(conn), 10*maxShare) {
+			t.Error("something larger than the windows does not fit alone")
+		}
+	})
 }
 
 // TestAppendHeader reads back what it writes.
@@ -265,30 +321,5 @@ func TestAppendHeader(t *testing.T) {
 }
 
 func newTestHub(maxMessage int) *hub {
-	h := &hub{
-		metrics: newMetrics(stage.NewMetrics("gateway")), log: slog.New(slog.DiscardHandler),
-		windows: newWindows(maxWindow), words: make(chan word, 1), done: make(chan struct{}),
-	}
-	h.limits.Store(&socketLimits{maxMessage: maxMessage, maxOutbound: minOutbound, writeTimeout: time.Second})
-	return h
+	return newHub(newMetrics(stage.NewMetrics("gateway")), slog.New(slog.DiscardHandler), socketLimits{maxMessage: maxMessage, maxOutbound: minOutbound})
 }
-
-// scriptConn is a connection on which data comes and nothing is heard.
-type scriptConn struct {
-	net.Conn
-	data []byte
-}
-
-func (c *scriptConn) Read(b []byte) (int, error) {
-	if len(c.data) == 0 {
-		return 0, io.EOF
-	}
-	n := copy(b, c.data)
-	c.data = c.data[n:]
-	return n, nil
-}
-
-func (c *scriptConn) Write(b []byte) (int, error)      { return len(b), nil }
-func (c *scriptConn) Close() error                     { return nil }
-func (c *scriptConn) SetReadDeadline(time.Time) error  { return nil }
-func (c *scriptConn) SetWriteDeadline(time.Time) error { return nil }

@@ -136,11 +136,10 @@ func (c *core) part(p *relaypb.Part) {
 	q.cursor, q.asOf = p.Cursor, p.AsOf
 	bytes := 0
 	for _, json := range p.Events {
-		s.conn.event(s.prefix, json)
+		c.queue(s.conn, eventFrame(s.prefix, json))
 		bytes += len(json)
 	}
 	c.metrics.stored.Add(len(p.Events))
-	c.touch(s.conn)
 	c.settle(s, q.granted, q.received+bytes)
 	if p.Eose {
 		c.eose(s, p)

@@ -32,8 +32,8 @@ func newFront(cfg *Config, env *stage.Env) (f *front, err error) {
 	return f, nil
 }
 
-func limitsOfSockets(c *Config, l *limits.Limits) *socketLimits {
-	return &socketLimits{maxMessage: l.MaxMessageLength, maxOutbound: int(c.MaxOutbound), writeTimeout: c.WriteTimeout}
+func limitsOfSockets(c *Config, l *limits.Limits) socketLimits {
+	return socketLimits{maxMessage: l.MaxMessageLength, maxOutbound: int(c.MaxOutbound)}
 }
 
 // reload goes by other settings, in the goroutine of the core. A limit that is lower
@@ -41,7 +41,7 @@ func limitsOfSockets(c *Config, l *limits.Limits) *socketLimits {
 // above it stay.
 func (g *gateway) reload(c *core, env stage.Env, s stage.Settings) {
 	cfg := stage.Section[Config](s)
-	cfg.Relay, cfg.Ready = stage.Section[Relay](s), g.config.Ready
+	cfg.Relay, cfg.Ready, cfg.Goroutines = stage.Section[Relay](s), g.config.Ready, g.config.Goroutines
 	env.Limits, env.Policy = stage.Section[limits.Limits](s), stage.Section[policy.Policy](s)
 	f, err := newFront(&cfg, &env)
 	if err != nil {
@@ -49,7 +49,7 @@ func (g *gateway) reload(c *core, env stage.Env, s stage.Settings) {
 		return
 	}
 	g.front.Store(f)
-	g.hub.limits.Store(limitsOfSockets(&cfg, &env.Limits))
+	g.hub.limits = limitsOfSockets(&cfg, &env.Limits)
 	g.door.resize(cfg.MaxConnections, cfg.MaxPerAddress)
 	g.config = cfg
 	c.SetRules(&cfg, &env.Limits, &env.Policy)

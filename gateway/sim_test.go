@@ -12,7 +12,6 @@ import (
 
 	"github.com/gobwas/ws"
 
-	"rhea/proto/frame"
 	"rhea/proto/limits"
 	"rhea/proto/policy"
 	"rhea/proto/relaypb"
@@ -122,7 +121,7 @@ func newSim(t *testing.T, seed uint64) *sim {
 	cfg.PingInterval = time.Hour
 	h := newTestHub(lim.MaxMessageLength)
 	h.log, h.metrics = slog.New(slog.DiscardHandler), newMetrics(stage.NewMetrics("gateway"))
-	h.limits.Store(limitsOfSockets(&cfg, &lim))
+	h.limits = limitsOfSockets(&cfg, &lim)
 	s.core = newCore(space, 0x6a, rules{config: &cfg, limits: &lim, policy: &pol}, s, h, s.now)
 	s.newWorker()
 	s.newMonitor()
@@ -130,10 +129,9 @@ func newSim(t *testing.T, seed uint64) *sim {
 	for i := range 4 {
 		cn := &conn{id: subject.MakeConnID(0x6a, uint32(i+1)), host: unique.Make("relay.example.org"), socket: socket{hub: h}}
 		cn.shard = space.ShardOf(cn.id)
-		cn.socket.conn = cn
 		s.clients = append(s.clients, &simClient{conn: cn, subs: make(map[string]*simSub), counts: make(map[string]bool),
 			pending: make(map[string]int), auths: make(map[string]byte)})
-		s.core.HandleWord(word{kind: saidOpened, conn: cn})
+		s.core.Open(cn, nil)
 	}
 	return s
 }
@@ -220,12 +218,7 @@ func (s *sim) trouble() {
 }
 
 func (s *sim) say(c *simClient, text string) {
-	m, err := frame.ParseClient([]byte(text))
-	taken := weigh(m, err)
-	if taken > 0 {
-		s.core.hub.windows.take(&c.conn.share, taken)
-	}
-	s.core.HandleWord(word{kind: saidMessage, conn: c.conn, client: m, taken: taken, err: err})
+	sayAtOnce(s.core, c.conn, text)
 }
 
 // step is a tenth of a second.
@@ -246,7 +239,7 @@ func (s *sim) step() {
 	for _, c := range s.clients {
 		if c.stalled--; c.stalled <= 0 {
 			s.listen(c)
-			s.core.HandleWord(word{kind: saidDrained, conn: c.conn})
+			s.core.fund(c.conn)
 		}
 	}
 }
@@ -267,8 +260,7 @@ func (s *sim) checkAlarms() {
 
 // listen has a client read what waits for it.
 func (s *sim) listen(c *simClient) {
-	buf := c.conn.buf
-	c.conn.buf = nil
+	buf := unsent(s.core, c.conn)
 	for len(buf) > 0 {
 		h, err := ws.ReadHeader(strings.NewReader(string(buf[:min(len(buf), 14)])))
 		if err != nil {
@@ -342,7 +334,7 @@ func (s *sim) verify() {
 		}
 	}
 	k := s.core
-	if used := k.hub.windows.used(); used != 0 || len(k.claims) != 0 || len(k.events) != 0 || len(k.counts) != 0 || k.queries != 0 || k.watching.Used() != 0 {
+	if used := k.hub.windows.whole.Used(); used != 0 || len(k.claims) != 0 || len(k.events) != 0 || len(k.counts) != 0 || k.queries != 0 || k.watching.Used() != 0 {
 		s.t.Errorf("left over: %d bytes in the window, %d events, %d queries, %d bytes of watches", used, len(k.events), k.queries, k.watching.Used())
 	}
 	m := k.metrics

@@ -248,8 +248,7 @@ func (c *core) deliver(from subject.Instance, num uint64, seq subject.Seq, json 
 		c.metrics.repeated.Inc()
 	default:
 		s.seen = seq
-		s.conn.event(s.prefix, json)
-		c.touch(s.conn)
+		c.queue(s.conn, eventFrame(s.prefix, json))
 		c.metrics.delivered.Inc()
 	}
 }

@@ -19,11 +19,22 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// overBoth runs a test over each of the networks that there are.
+func overBoth(t *testing.T, test func(*testing.T, *world)) {
+	for _, goroutines := range []bool{false, true} {
+		t.Run(map[bool]string{false: "polled", true: "goroutines"}[goroutines], func(t *testing.T) {
+			w := newWorld(t)
+			w.goroutines = goroutines
+			test(t, w)
+		})
+	}
+}
+
 // startGateway runs the stage until the test ends, and returns its address.
 func (w *world) startGateway(change func(*Config, *limits.Limits)) (address string, m *stage.Metrics, stop func()) {
 	w.t.Helper()
 	cfg, lim := DefaultConfig(), limits.Default()
-	cfg.Listen = "127.0.0.1:0"
+	cfg.Listen, cfg.Goroutines = "127.0.0.1:0", w.goroutines
 	if change != nil {
 		change(&cfg, &lim)
 	}
@@ -130,8 +141,9 @@ func testEvent(id, kind int, content string) string {
 	return fmt.Sprintf(`{"id":"%064x","kind":%d,"content":"%s"}`, id, kind, content)
 }
 
-func TestEndToEnd(t *testing.T) {
-	w := newWorld(t)
+func TestEndToEnd(t *testing.T) { overBoth(t, endToEnd) }
+
+func endToEnd(t *testing.T, w *world) {
 	w.startIngester()
 	w.startReqworker()
 	w.startMonitor()
@@ -183,8 +195,9 @@ func TestEndToEnd(t *testing.T) {
 
 // TestStagesComeAndGo replaces every process behind the gateway while clients
 // publish and listen: each EVENT gets its OK, and each event is heard once.
-func TestStagesComeAndGo(t *testing.T) {
-	w := newWorld(t)
+func TestStagesComeAndGo(t *testing.T) { overBoth(t, stagesComeAndGo) }
+
+func stagesComeAndGo(t *testing.T, w *world) {
 	stops := map[string]func(){"ingester": w.startIngester(), "reqworker": w.startReqworker(), "monitor": w.startMonitor()}
 	starts := map[string]func() func(){"ingester": w.startIngester, "reqworker": w.startReqworker, "monitor": w.startMonitor}
 	address, _, _ := w.startGateway(nil)

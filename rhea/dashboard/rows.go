@@ -149,7 +149,6 @@ func hops() row {
 		{title: "Waiting in inboxes", help: "Bus messages; an inbox holds 16384.", unit: "short", queries: []query{
 			{worst("rhea_inbox_waiting", "stage"), "{{stage}}"},
 			{worst("rhea_log_waiting"), "log of a monitor"},
-			{worst("rhea_gateway_words_waiting"), "clients' messages at a gateway"},
 		}},
 		{title: "Work of a stage, p99", help: "Seconds for one batch, commit, slice, match or message.", unit: "s", log: true, queries: []query{
 			{quantile(.99, "rhea_ingester_batch_seconds"), "ingester batch"},

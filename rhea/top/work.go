@@ -18,7 +18,7 @@ type work struct {
 func workOf(s subject.Stage) work {
 	switch s {
 	case subject.Gateway:
-		return work{"events", "deliveries", "events", "live", []string{"words_waiting", "inbox_waiting"},
+		return work{"events", "deliveries", "events", "live", []string{"inbox_waiting"},
 			[2]string{"window_bytes", "window_limit_bytes"}, "event_seconds"}
 	case subject.Ingester:
 		return work{"received", "admitted", "events", "admitted", []string{"inbox_waiting"}, [2]string{}, "batch_seconds"}
