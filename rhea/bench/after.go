@@ -18,11 +18,13 @@ func after(s *Session) ([]Result, error) {
 	if err := s.settle(s.Time / 2); err != nil {
 		return nil, err
 	}
-	// What it does by itself, per second.
-	res, err := s.relay.measure(before, "second", uint64(max(1, s.Time/2/time.Second)), 0, &histogram.Histogram{})
+	res, err := s.relay.measure(before, "second", seconds(s.Time/2), 0, &histogram.Histogram{})
 	if err != nil {
 		return nil, err
 	}
 	res.Notes = append(res.Notes, "CPU is that of a relay without work")
 	return []Result{res}, nil
 }
+
+// seconds are those of a time, rounded, and never none.
+func seconds(d time.Duration) uint64 { return uint64(max(1, d.Round(time.Second)/time.Second)) }

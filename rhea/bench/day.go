@@ -51,7 +51,7 @@ func day(s *Session) ([]Result, error) {
 	if err := d.run(); err != nil {
 		return nil, err
 	}
-	res, err := s.relay.measure(before, "second", uint64(max(1, long.Time/time.Second)), uint64(d.published.refused.Load()+d.asked.refused.Load()), &histogram.Histogram{})
+	res, err := s.relay.measure(before, "second", seconds(long.Time), uint64(d.published.refused.Load()+d.asked.refused.Load()), &histogram.Histogram{})
 	if err != nil {
 		return nil, err
 	}

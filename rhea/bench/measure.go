@@ -52,6 +52,9 @@ func (r *Relay) measure(before reading, unit string, done, refused uint64, h *hi
 	took := now.at.Sub(before.at)
 	res := Result{Relay: r.Name, Unit: unit, Done: done, Refused: refused, Seconds: took.Seconds(), Latency: latencyOf(h)}
 	each := float64(max(done, 1))
+	if unit == "second" {
+		each = took.Seconds()
+	}
 	res.Rate = float64(done) / took.Seconds()
 	us := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 / each }
 	res.ClientCPU = us(now.own - before.own)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -78,29 +79,29 @@ func Start(ctx context.Context, rhea, mode, parent string) (*Relay, error) {
 
 func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
-// freePorts finds n ports in a row. Somebody else may take one before they are used,
-// which costs what is counted there and nothing else.
-func freePorts(n int) (int, error) {
-	var failed error
-next:
-	for range 50 {
-		first, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return 0, err
+// freePorts finds n ports in a row, below those that systems give to clients: ours are
+// many, and would take one. Somebody else may do so too before they are used; then the
+// relay does not start.
+func freePorts(n int) (port int, err error) {
+	const lowest, highest, tries = 10_000, 32_000, 50
+	for range tries {
+		port = lowest + rand.IntN(highest-lowest)
+		if err = free(port, n); err == nil {
+			return port, nil
 		}
-		port := first.Addr().(*net.TCPAddr).Port
-		_ = first.Close() // nobody has connected
-		for i := range n {
-			l, err := net.Listen("tcp", address(port+i))
-			if err != nil {
-				failed = err
-				continue next
-			}
-			_ = l.Close() // as above
-		}
-		return port, nil
 	}
-	return 0, failed
+	return 0, err
+}
+
+func free(port, n int) error {
+	for i := range n {
+		l, err := net.Listen("tcp", address(port+i))
+		if err != nil {
+			return err
+		}
+		_ = l.Close() // nobody has connected
+	}
+	return nil
 }
 
 // start returns where the relay is ready.
