@@ -13,6 +13,10 @@
 // do nothing different about one or the other. It runs in variable time, which
 // is harmless, since all it sees is public.
 //
+// Many signatures cost less together: a Verifier sums the equations of a batch
+// with weights nobody can foresee, as BIP-340 describes. Its verdicts are those
+// of single verification, signature by signature.
+//
 // Signing runs in variable time too, so a secret could leak to whoever can
 // time it closely. It exists for tests, benchmarks and load clients, whose
 // keys guard nothing. A relay does not sign.

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"flag"
 	"os"
+	"slices"
 	"testing"
 )
 
@@ -33,6 +34,8 @@ func TestOfficialVectors(t *testing.T) {
 		t.Fatalf("%d rows; the final BIP-340 has a header and 19 vectors", len(rows))
 	}
 	cached := NewKeys(4)
+	var batch []Signature
+	var wants []bool
 	for _, row := range rows[1:] {
 		t.Run(row[0]+" "+row[7], func(t *testing.T) {
 			field := func(i int) []byte {
@@ -51,6 +54,10 @@ func TestOfficialVectors(t *testing.T) {
 					t.Errorf("%s = %v, want %v", name, got, want)
 				}
 			}
+			if len(msg) == 32 {
+				batch = append(batch, Signature{ID: [32]byte(msg), PubKey: pubkey, Sig: sig})
+				wants = append(wants, want)
+			}
 			if row[1] == "" {
 				return
 			}
@@ -65,5 +72,10 @@ func TestOfficialVectors(t *testing.T) {
 				t.Errorf("oracle: pubkey %x, signature %x", p, got)
 			}
 		})
+	}
+	ok := make([]bool, len(batch))
+	NewVerifier(nil).VerifyBatch(batch, ok)
+	if !slices.Equal(ok, wants) {
+		t.Errorf("as a batch %v, want %v", ok, wants)
 	}
 }
