@@ -116,12 +116,12 @@ func TestGarbage(t *testing.T) {
 		for i := range data {
 			data[i] = byte(r.Uint32())
 		}
-		m.publish(b.Space.Req(0), "", data)
+		m.conn("").publish(b.Space.Req(0), "", data)
 		in.Each(<-in.C(), func(*relaypb.ReqInbox) {})
 	}
 	good, _ := appendFrame(nil, stop(7))
 	bad := []byte{3, 0xff, 0xff, 0xff}
-	m.publish(b.Space.Req(0), "", bytes.Join([][]byte{good, bad, good}, nil))
+	m.conn("").publish(b.Space.Req(0), "", bytes.Join([][]byte{good, bad, good}, nil))
 	before, n := b.Garbage(), 0
 	in.Each(<-in.C(), func(m *relaypb.ReqInbox) { n += int(m.GetStop().GetNum()) })
 	if n != 14 || b.Garbage() != before+1 {

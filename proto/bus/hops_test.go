@@ -37,7 +37,7 @@ func TestHops(t *testing.T) {
 			Join(time.Now().Add(time.Hour), one),
 			Join(time.Now(), one)[stampLen:], // of no known age
 		} {
-			m.publish(b.Space.Req(1), "", data)
+			m.conn("").publish(b.Space.Req(1), "", data)
 		}
 		<-time.After(time.Second)
 		messages := 0

@@ -16,10 +16,9 @@ import (
 // Memory is a bus inside one process, for tests and tools that need no server:
 // the same order, the same drops, the same wildcards. Safe for concurrent use.
 type Memory struct {
-	mu      sync.RWMutex
-	exact   map[string][]*memorySub
-	wild    []*memorySub
-	dropped atomic.Uint64
+	mu    sync.RWMutex
+	exact map[string][]*memorySub
+	wild  []*memorySub
 }
 
 // NewMemory returns a bus that nobody is on.
@@ -27,38 +26,53 @@ func NewMemory() *Memory { return &Memory{exact: make(map[string][]*memorySub)} 
 
 // Join returns a Bus on m, as Dial does for NATS.
 func (m *Memory) Join(space subject.Space, log *slog.Logger) *Bus {
-	c := memoryConn{m, space.Replies("memory")}
-	return New(space, NewInstance(), log, c, c, c)
+	conn := func() memoryConn { return m.conn(space.Replies("memory")) }
+	return New(space, NewInstance(), log, conn(), conn(), conn())
+}
+
+// conn returns a connection whose requests are answered on subjects that begin with
+// replies.
+func (m *Memory) conn(replies string) memoryConn {
+	return memoryConn{m: m, replies: replies, traffic: new(traffic)}
 }
 
 type memorySub struct {
 	m       *Memory
 	subject string
+	literal string // what the subject begins with, before any wildcard
 	to      chan *Message
+	traffic *traffic
 }
 
-// Publish copies data once for all listeners: they may keep it, not change it.
-func (m *Memory) publish(subj, reply string, data []byte) (listeners int) {
-	msg := &Message{Subject: subj, Reply: reply, Data: append([]byte(nil), data...)}
+// traffic is what a connection has said and heard.
+type traffic struct{ inMsgs, inBytes, dropped, outMsgs, outBytes atomic.Uint64 }
+
+// deliver hands a message to all listeners, who may keep it and not change it, and
+// returns how many there are.
+func (m *Memory) deliver(msg *Message) (listeners int) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	deliver := func(s *memorySub) {
+	for _, s := range m.exact[msg.Subject] {
 		listeners++
-		select {
-		case s.to <- msg:
-		default:
-			m.dropped.Add(1)
-		}
-	}
-	for _, s := range m.exact[subj] {
-		deliver(s)
+		s.take(msg)
 	}
 	for _, s := range m.wild {
-		if covers(s.subject, subj) {
-			deliver(s)
+		if strings.HasPrefix(msg.Subject, s.literal) && covers(s.subject, msg.Subject) {
+			listeners++
+			s.take(msg)
 		}
 	}
 	return listeners
+}
+
+func (s *memorySub) take(msg *Message) {
+	select {
+	case s.to <- msg:
+		s.traffic.inMsgs.Add(1)
+		s.traffic.inBytes.Add(uint64(len(msg.Data)))
+	default:
+		s.traffic.dropped.Add(1)
+	}
 }
 
 func (s *memorySub) Unsubscribe() error {
@@ -104,18 +118,27 @@ func covers(pattern, subj string) bool {
 type memoryConn struct {
 	m       *Memory
 	replies string // prefix of the subjects of replies
+	traffic *traffic
 }
 
 func (c memoryConn) Publish(subj, reply string, data []byte) error {
-	c.m.publish(subj, reply, data)
+	c.publish(subj, reply, data)
 	return nil
 }
 
+// publish copies data once for all listeners, and returns how many there are.
+func (c memoryConn) publish(subj, reply string, data []byte) (listeners int) {
+	c.traffic.outMsgs.Add(1)
+	c.traffic.outBytes.Add(uint64(len(data)))
+	return c.m.deliver(&Message{Subject: subj, Reply: reply, Data: append([]byte(nil), data...)})
+}
+
 func (c memoryConn) Subscribe(subj string, to chan *Message) (Subscription, error) {
-	s := &memorySub{m: c.m, subject: subj, to: to}
+	s := &memorySub{m: c.m, subject: subj, literal: subj, to: to, traffic: c.traffic}
 	c.m.mu.Lock()
 	defer c.m.mu.Unlock()
-	if strings.ContainsAny(subj, "*>") {
+	if wildcard := strings.IndexAny(subj, "*>"); wildcard >= 0 {
+		s.literal = subj[:wildcard]
 		c.m.wild = append(c.m.wild, s)
 	} else {
 		c.m.exact[subj] = append(c.m.exact[subj], s)
@@ -124,6 +147,11 @@ func (c memoryConn) Subscribe(subj string, to chan *Message) (Subscription, erro
 }
 
 func (c memoryConn) Request(ctx context.Context, subj string, data []byte) (*Message, error) {
+	return c.request(ctx, func(reply string) (int, error) { return c.publish(subj, reply, data), nil })
+}
+
+// request has a question asked and waits for the reply.
+func (c memoryConn) request(ctx context.Context, ask func(reply string) (listeners int, err error)) (*Message, error) {
 	reply := c.replies + "." + nuid.Next()
 	to := make(chan *Message, 1)
 	s, err := c.Subscribe(reply, to)
@@ -131,21 +159,31 @@ func (c memoryConn) Request(ctx context.Context, subj string, data []byte) (*Mes
 		return nil, err
 	}
 	defer s.Unsubscribe()
-	if c.m.publish(subj, reply, data) == 0 {
+	listeners, err := ask(reply)
+	if err != nil {
+		return nil, err
+	}
+	if listeners == 0 {
 		return nil, ErrNobody
 	}
 	select {
 	case msg := <-to:
+		if len(msg.Data) == 0 && msg.Header.Get("Status") == "503" { // NATS's "no responders"
+			return nil, ErrNobody
+		}
 		return msg, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 }
 
-func (c memoryConn) Dropped() uint64          { return c.m.dropped.Load() }
-func (c memoryConn) Reconnects() uint64       { return 0 }
-func (c memoryConn) Traffic() nats.Statistics { return nats.Statistics{} }
-func (c memoryConn) Connected() bool          { return true }
-func (c memoryConn) Refused() uint64          { return 0 }
-func (c memoryConn) Dead() <-chan error       { return nil }
-func (c memoryConn) Close()                   {}
+func (c memoryConn) Dropped() uint64    { return c.traffic.dropped.Load() }
+func (c memoryConn) Reconnects() uint64 { return 0 }
+func (c memoryConn) Traffic() nats.Statistics {
+	t := c.traffic
+	return nats.Statistics{InMsgs: t.inMsgs.Load(), InBytes: t.inBytes.Load(), OutMsgs: t.outMsgs.Load(), OutBytes: t.outBytes.Load()}
+}
+func (c memoryConn) Connected() bool    { return true }
+func (c memoryConn) Refused() uint64    { return 0 }
+func (c memoryConn) Dead() <-chan error { return nil }
+func (c memoryConn) Close()             {}

@@ -46,7 +46,7 @@ func startAt(t *testing.T, m *Memory, shards int, stage subject.Stage, then time
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{crash: &cut{Conn: memoryConn{m: m}}, done: make(chan error, 1)}
+	p := &process{crash: &cut{Conn: m.conn("")}, done: make(chan error, 1)}
 	p.bus = New(sp, NewInstance(), quiet, p.crash, p.crash, p.crash)
 	p.roster = NewRoster(p.bus, stage, "test", nil)
 	p.roster.self.Started = then.UnixMilli()

@@ -6,8 +6,6 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
 	"rhea/proto/bus"
 	"rhea/proto/limits"
 	"rhea/proto/policy"
@@ -40,12 +38,17 @@ func (e Env) Now() time.Time {
 }
 
 // WithBus connects the process to the bus, calls run, and disconnects after it
-// has returned. Options go to the NATS client.
-func WithBus(ctx context.Context, p Process, c bus.Config, l limits.Limits, pol policy.Policy, version string, run func(context.Context, Env) error, options ...nats.Option) error {
-	b, err := bus.Dial(ctx, c, p.Instance, p.Metrics.stage, p.Log, options...)
+// has returned.
+func WithBus(ctx context.Context, p Process, c bus.Config, l limits.Limits, pol policy.Policy, version string, run func(context.Context, Env) error) error {
+	b, err := bus.Dial(ctx, c, p.Instance, p.Metrics.stage, p.Log)
 	if err != nil {
 		return err
 	}
+	return p.OnBus(ctx, b, l, pol, version, run)
+}
+
+// OnBus calls run with a bus that it closes after run has returned.
+func (p Process) OnBus(ctx context.Context, b *bus.Bus, l limits.Limits, pol policy.Policy, version string, run func(context.Context, Env) error) error {
 	defer b.Close()
 	p.Checks.add("bus", b.Down)
 	measureBus(p.Metrics, b)

@@ -10,7 +10,7 @@ import (
 // its own exporter.
 func (s *Server) Measure(m *stage.Metrics) {
 	m = m.Common() // rhea up and rhea solo both have it
-	m.GaugeFunc("nats_connections", "Connections to the NATS server in this process; three for each process of the relay.",
+	m.GaugeFunc("nats_connections", "Connections to the NATS server in this process; three for each process of the relay; rhea solo has one.",
 		func() float64 { return float64(s.inner.NumClients()) })
 	m.GaugeFunc("nats_subscriptions", "Subscriptions at the NATS server in this process.",
 		func() float64 { return float64(s.inner.NumSubscriptions()) })
@@ -27,6 +27,6 @@ func (s *Server) Measure(m *stage.Metrics) {
 	}
 	count("nats_in_bytes", "Bytes of messages that the NATS server in this process has received.", func(v *server.Varz) int64 { return v.InBytes })
 	count("nats_out_bytes", "Bytes of messages that the NATS server in this process has sent.", func(v *server.Varz) int64 { return v.OutBytes })
-	count("nats_in_messages", "Messages that the NATS server in this process has received.", func(v *server.Varz) int64 { return v.InMsgs })
+	m.CounterFunc("nats_in_messages", "Messages that the NATS server in this process has received.", func() float64 { return float64(s.Received()) })
 	count("nats_out_messages", "Messages that the NATS server in this process has sent.", func(v *server.Varz) int64 { return v.OutMsgs })
 }

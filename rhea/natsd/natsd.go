@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -92,6 +93,32 @@ func (s *Server) Check(c server.ClientAuthentication) bool {
 // InProcessConn returns a connection that passes no socket; the method makes a
 // Server what nats.InProcessServer wants.
 func (s *Server) InProcessConn() (net.Conn, error) { return s.inner.InProcessConn() }
+
+// NumClients counts the connections, those in this process too.
+func (s *Server) NumClients() int { return s.inner.NumClients() }
+
+// Listeners counts the connections that listen on a subject, up to 1,024.
+func (s *Server) Listeners(subj string) (n int) {
+	z, err := s.inner.Connz(&server.ConnzOptions{Subscriptions: true})
+	if err != nil {
+		return 0 // of a server that stops
+	}
+	for _, c := range z.Conns {
+		if slices.ContainsFunc(c.Subs, func(filter string) bool { return server.SubjectMatchesFilter(subj, filter) }) {
+			n++
+		}
+	}
+	return n
+}
+
+// Received counts the messages that clients have published.
+func (s *Server) Received() uint64 {
+	v, err := s.inner.Varz(nil)
+	if err != nil {
+		return 0
+	}
+	return uint64(v.InMsgs)
+}
 
 // Stop ends the server and every connection to it, and returns when its
 // goroutines are gone.

@@ -1,10 +1,11 @@
-// Package solo runs a relay in one process: the same six stages as `rhea up`, over
-// a NATS server in this process and connections that pass no socket. No stage can
-// tell the difference; messages still pass the bus.
+// Package solo runs a relay in one process: the same six stages as `rhea up`. What
+// they say to each other passes memory, and a NATS server in this process as soon as
+// somebody outside listens. No stage can tell the difference.
 //
 //	               rhea solo
 //	┌──────────────────────────────────────┐
 //	│ natsd        NATS, in process         │◄──── operator's commands, on loopback
+//	│ bus.Local    between the stages       │
 //	│ whole.Wait   … until it is whole      │
 //	│ one goroutine for each stage's Run    │
 //	│ Run          first failure, drain     │
@@ -23,8 +24,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
-
-	"github.com/nats-io/nats.go"
 
 	"rhea/gateway"
 	"rhea/proto/bus"
@@ -68,22 +67,23 @@ func Run(ctx context.Context, o Options, p stage.Process) (err error) {
 	defer server.Stop()
 	server.Measure(p.Metrics)
 	o.Settings.Bus.URL = server.URL()
-	b, err := bus.Dial(ctx, o.Settings.Bus, bus.NewInstance(), "solo", p.Log, nats.InProcessServer(server))
+	local, err := bus.DialLocal(ctx, o.Settings.Bus, server, p.Log)
 	if err != nil {
 		return err
 	}
-	defer b.Close()
+	defer local.Close()
+	b := local.Join(bus.NewInstance(), "solo", p.Log)
 	if err := held.Announce(o.Settings.Bus); err != nil {
 		return err
 	}
 	roster := bus.NewRoster(b, "", "", nil)
 	return roster.While(ctx, func(ctx context.Context) error {
-		return o.live(ctx, b, roster, nats.InProcessServer(server), p)
+		return o.live(ctx, local, b, roster, p)
 	})
 }
 
 // live runs the stages.
-func (o Options) live(ctx context.Context, b *bus.Bus, roster *bus.Roster, inside nats.Option, p stage.Process) error {
+func (o Options) live(ctx context.Context, local *bus.Local, b *bus.Bus, roster *bus.Roster, p stage.Process) error {
 	listening := make(chan net.Addr, 1)
 	o.Settings.Gateway.Ready = func(at net.Addr) { listening <- at }
 	failed := make(chan struct{}, len(subject.Stages()))
@@ -91,7 +91,7 @@ func (o Options) live(ctx context.Context, b *bus.Bus, roster *bus.Roster, insid
 	var all []*running
 	for _, st := range subject.Stages() {
 		want[st] = 1
-		all = append(all, o.start(ctx, st, inside, p, failed))
+		all = append(all, o.start(ctx, st, local, p, failed))
 	}
 	waitCtx, stopWaiting := context.WithCancel(ctx)
 	waited := make(chan struct{})
@@ -130,15 +130,16 @@ func (o Options) live(ctx context.Context, b *bus.Bus, roster *bus.Roster, insid
 
 // start runs one stage in a goroutine of its own, under an instance of its own.
 // The end of ctx is not passed on: the stages are stopped one after the other.
-func (o Options) start(ctx context.Context, st subject.Stage, inside nats.Option, p stage.Process, failed chan<- struct{}) *running {
+func (o Options) start(ctx context.Context, st subject.Stage, local *bus.Local, p stage.Process, failed chan<- struct{}) *running {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	r := &running{stage: st, stop: cancel, ended: make(chan struct{})}
 	p = p.For(string(st))
 	go func() {
 		defer close(r.ended)
-		err := stage.WithBus(ctx, p, o.Settings.Bus, o.Settings.Limits, o.Settings.Policy, stage.Version(), func(ctx context.Context, env stage.Env) error {
+		b := local.Join(p.Instance, string(st), p.Log)
+		err := p.OnBus(ctx, b, o.Settings.Limits, o.Settings.Policy, stage.Version(), func(ctx context.Context, env stage.Env) error {
 			return o.Settings.Run(ctx, st, env)
-		}, inside)
+		})
 		stopped := ctx.Err() != nil
 		switch {
 		case err == nil && !stopped:
