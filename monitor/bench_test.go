@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"rhea/proto/nostr"
 	"rhea/proto/nostr/nostrtest"
 	"rhea/proto/relaypb"
@@ -104,7 +106,7 @@ func BenchmarkMatch(b *testing.B) {
 }
 
 // BenchmarkFanOut tells what a recipient costs when a thousand subscriptions of
-// one gateway want every event.
+// one gateway want every event, with the encoding of the message.
 func BenchmarkFanOut(b *testing.B) {
 	c := benchCore(DefaultConfig())
 	for num := range 1000 {
@@ -116,10 +118,18 @@ func BenchmarkFanOut(b *testing.B) {
 	e := nostrtest.NewEventGen(1, 0).Event()
 	e.Kind = 1
 	h := nostr.AppendHeader(nil, e)
+	var buf []byte
+	b.ReportAllocs()
 	for i := range b.N {
 		seq := uint64(i + 1)
 		c.follow(time.Unix(0, 0), &relaypb.Entries{Store: 1, From: seq, Next: seq + 1, Entries: []*relaypb.Entry{{Seq: seq, Header: h, Json: make([]byte, 600)}}})
-		c.flush(time.Unix(0, 0))
+		for _, d := range c.flush(time.Unix(0, 0)).deliveries {
+			var err error
+			buf, err = proto.MarshalOptions{}.MarshalAppend(buf[:0], &relaypb.OutInbox{Body: &relaypb.OutInbox_Deliveries{Deliveries: d.msg}})
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/recipient")
 }

@@ -47,7 +47,7 @@ type core struct {
 	committed uint64 // when what is being matched live was on disk, Unix nanoseconds; else 0
 }
 
-// outputs is what the core has to say.
+// outputs is what the core has to say. It holds until the core is told more.
 type outputs struct {
 	deliveries []delivery
 	heard      []hearing

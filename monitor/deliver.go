@@ -23,6 +23,7 @@ type gateway struct {
 	// Collected until flush.
 	committed uint64 // the earliest of what is live; 0: nothing is
 	pending   []*relaypb.Delivery
+	nums      []uint64 // of all pending, which have parts of it
 	watching  []uint64
 	ended     []*relaypb.Ended
 	talking   bool // listed in core.talking
@@ -34,11 +35,13 @@ func (c *core) deliver(gw *gateway, num uint64, e *commit) {
 	if c.committed != 0 && (gw.committed == 0 || c.committed < gw.committed) {
 		gw.committed = c.committed
 	}
+	gw.nums = append(gw.nums, num)
 	if n := len(gw.pending); n > 0 && gw.pending[n-1].Seq == uint64(e.seq) {
-		gw.pending[n-1].Nums = append(gw.pending[n-1].Nums, num)
+		d := gw.pending[n-1]
+		d.Nums = gw.nums[len(gw.nums)-1-len(d.Nums):]
 		return
 	}
-	gw.pending = append(gw.pending, &relaypb.Delivery{Seq: uint64(e.seq), Json: e.json, Nums: []uint64{num}})
+	gw.pending = append(gw.pending, &relaypb.Delivery{Seq: uint64(e.seq), Json: e.json, Nums: gw.nums[len(gw.nums)-1:]})
 	c.metrics.deliveries.Inc()
 	c.talk(gw)
 }
@@ -88,6 +91,9 @@ const (
 	maxNums       = 4 << 10 // of one event in one message
 )
 
+// keepNums is how much room for numbers a gateway keeps between two flushes.
+const keepNums = 16 << 10
+
 // messages appends the messages of what was collected, or a heartbeat when that is
 // nothing. Only the last one tells the position, since until then not everything
 // up to it has been said; and watches are confirmed last.
@@ -121,6 +127,9 @@ func (gw *gateway) messages(out []delivery, self subject.Instance, position subj
 	msg.Upto = uint64(position)
 	gw.said, gw.content = position, len(gw.pending)+len(gw.watching)+len(gw.ended) > 0
 	gw.committed = 0
+	if gw.nums = gw.nums[:0]; cap(gw.nums) > keepNums {
+		gw.nums = nil
+	}
 	clear(gw.pending)
 	clear(gw.ended)
 	gw.pending, gw.watching, gw.ended = gw.pending[:0], gw.watching[:0], gw.ended[:0]
