@@ -8,14 +8,14 @@ import (
 	"rhea/proto/nostr/nostrtest"
 	"rhea/proto/policy"
 	"rhea/proto/relaypb"
-	"rhea/proto/schnorr"
 	"rhea/proto/stage"
 )
 
 // benchmark runs real events through the core in batches of 64.
-func benchmark(b *testing.B, verify verifier, goroutines int, trusted bool) {
+func benchmark(b *testing.B, goroutines int, trusted bool) {
 	lines := nostrtest.Lines(b)
 	c := newCore(limits.Default(), policy.Default(), 0, newMetrics(stage.NewMetrics("ingester")))
+	w := crew{newWorker: really()}
 	size := 0
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
@@ -23,7 +23,7 @@ func benchmark(b *testing.B, verify verifier, goroutines int, trusted bool) {
 		size += len(line)
 		c.take(&relaypb.EventFrame{Conn: 1 << 32, Num: uint64(i), Event: line, Trusted: trusted}, 0)
 		if i%64 == 63 {
-			verifyAll(verify, c.checks, goroutines)
+			w.settle(&c.together, &c.alone, goroutines)
 			c.finish()
 		}
 	}
@@ -31,14 +31,14 @@ func benchmark(b *testing.B, verify verifier, goroutines int, trusted bool) {
 }
 
 // BenchmarkCheap is all but the signature.
-func BenchmarkCheap(b *testing.B) { benchmark(b, nil, 1, true) }
+func BenchmarkCheap(b *testing.B) { benchmark(b, 1, true) }
 
 // BenchmarkSignature is with the signature, on one processor.
 func BenchmarkSignature(b *testing.B) {
-	benchmark(b, schnorr.NewKeys(DefaultConfig().AuthorKeys).Verify, 1, false)
+	benchmark(b, 1, false)
 }
 
 // BenchmarkSignatureParallel is the same on all processors.
 func BenchmarkSignatureParallel(b *testing.B) {
-	benchmark(b, schnorr.NewKeys(DefaultConfig().AuthorKeys).Verify, runtime.GOMAXPROCS(0), false)
+	benchmark(b, runtime.GOMAXPROCS(0), false)
 }

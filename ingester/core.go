@@ -5,6 +5,7 @@ import (
 	"rhea/proto/nostr"
 	"rhea/proto/policy"
 	"rhea/proto/relaypb"
+	"rhea/proto/schnorr"
 	"rhea/proto/subject"
 )
 
@@ -16,13 +17,14 @@ type core struct {
 	policy  policy.Policy
 	names   policy.Names
 	secret  secret
-	seen    *seen
+	seen    *recent[fingerprint]    // of events whose signature is valid
+	suspect *recent[subject.ConnID] // who has sent one that is not
 	metrics *metrics
 
-	batch  []item
-	checks []*check // signatures that the batch waits for, each once
-	wanted map[fingerprint]*check
-	bytes  int // of the batch's frames
+	batch           []item
+	together, alone pile                  // signatures that the batch waits for, each once
+	wanted          map[fingerprint]check // where they are
+	bytes           int                   // of the batch's frames
 
 	canon nostr.Canon
 	arena []byte // of the batch's headers and JSON
@@ -39,11 +41,26 @@ type output struct {
 // item is what becomes of a frame of the batch if its check is good.
 type item struct {
 	output
-	check *check // nil if there is nothing to verify
+	check check
 }
 
+// check says where an item's signature waits.
+type check struct {
+	in    *pile // nil: there is nothing to verify
+	index int
+}
+
+func (ch check) good() bool { return ch.in == nil || ch.in.good[ch.index] }
+
+// maxSuspects bounds how many connections are remembered for a bad signature. It is
+// far above those that a gateway lets in from one address.
+const maxSuspects = 8192
+
 func newCore(l limits.Limits, p policy.Policy, seenEvents int, m *metrics) *core {
-	c := &core{metrics: m, secret: newSecret(), seen: newSeen(seenEvents), wanted: make(map[fingerprint]*check)}
+	c := &core{
+		metrics: m, secret: newSecret(), wanted: make(map[fingerprint]check),
+		seen: newRecent[fingerprint](seenEvents), suspect: newRecent[subject.ConnID](maxSuspects),
+	}
 	c.setRules(l, p)
 	return c
 }
@@ -53,19 +70,26 @@ func (c *core) setRules(l limits.Limits, p policy.Policy) {
 	c.limits, c.policy, c.names = l, p, p.Names()
 }
 
+// checks is how many signatures the batch waits for.
+func (c *core) checks() int { return len(c.together.sigs) + len(c.alone.sigs) }
+
 // finish returns what became of the batch and begins the next. All checks must
 // be settled.
 func (c *core) finish() []output {
-	for _, ch := range c.checks {
-		c.metrics.checks.Inc()
-		if ch.valid {
-			c.seen.add(ch.key)
+	for _, p := range []*pile{&c.together, &c.alone} {
+		for i, from := range p.from {
+			c.metrics.checks.Inc()
+			if p.good[i] {
+				c.seen.add(from.key)
+			} else {
+				c.suspect.add(from.conn)
+			}
 		}
 	}
 	c.metrics.seen.Set(int64(c.seen.size()))
 	outputs := make([]output, len(c.batch))
 	for i, it := range c.batch {
-		good := it.check == nil || it.check.valid
+		good := it.check.good()
 		switch {
 		case it.admitted != nil && good:
 			c.metrics.admitted.Inc()
@@ -78,25 +102,32 @@ func (c *core) finish() []output {
 		outputs[i] = it.output
 	}
 	clear(c.batch)
-	clear(c.checks)
 	clear(c.wanted)
-	c.batch, c.checks, c.bytes = c.batch[:0], c.checks[:0], 0
+	c.together.clear()
+	c.alone.clear()
+	c.batch, c.bytes = c.batch[:0], 0
 	return outputs
 }
 
-// checkOf returns the check that e waits for, nil if e is remembered as good.
-func (c *core) checkOf(e *nostr.Event) *check {
+// checkOf returns the check that e waits for. The signatures of a connection that has
+// sent a bad one are verified one by one from then on: a bad one among many costs all
+// of them a second look.
+func (c *core) checkOf(conn subject.ConnID, e *nostr.Event) check {
 	key := c.secret.fingerprint(e)
-	if ch := c.wanted[key]; ch != nil {
+	if ch, ok := c.wanted[key]; ok {
 		c.metrics.spared.Inc()
 		return ch
 	}
 	if c.seen.has(key) {
 		c.metrics.spared.Inc()
-		return nil
+		return check{}
 	}
-	ch := &check{key: key, id: e.ID, pubkey: e.PubKey, sig: e.Sig}
+	ch := check{in: &c.together}
+	if c.suspect.has(conn) {
+		c.metrics.alone.Inc()
+		ch.in = &c.alone
+	}
+	ch.index = ch.in.add(schnorr.Signature{ID: e.ID, PubKey: e.PubKey, Sig: e.Sig}, origin{conn, key})
 	c.wanted[key] = ch
-	c.checks = append(c.checks, ch)
 	return ch
 }

@@ -32,10 +32,11 @@
 // of both.
 //
 // One goroutine owns the state. It takes what waits, up to some dozens of
-// signatures or a few MiB, runs the cheap checks, has the signatures verified by
-// as many goroutines as there are processors, waits for them, and sends
+// signatures or a few MiB, runs the cheap checks, has the signatures verified in
+// batches by as many goroutines as there are processors, waits for them, and sends
 // everything in the order of arrival. Meanwhile the next batch collects in the
-// inbox.
+// inbox. A bad signature makes its whole batch dearer, so a connection that has sent
+// one has the rest of its own verified one by one.
 //
 // What bounds memory: the gateways' windows of unanswered EVENTs and AUTHs bound
 // what can wait in the inbox, Config.SeenEvents bounds the memory of verified

@@ -9,6 +9,7 @@ import (
 	"rhea/proto/nostr/nostrtest"
 	"rhea/proto/policy"
 	"rhea/proto/relaypb"
+	"rhea/proto/schnorr"
 	"rhea/proto/stage"
 )
 
@@ -33,7 +34,8 @@ func FuzzFrame(f *testing.F) {
 		c.policy.MinPoW = int(pow % 64)
 		c.take(&relaypb.EventFrame{Conn: 1 << 32, Num: 1, Event: event}, 0)
 		c.authenticate(&relaypb.AuthFrame{Conn: 1 << 32, Num: 2, Event: event, Challenge: "c", Host: "h"}, 0)
-		verifyAll(func(*[32]byte, []byte, *[64]byte) bool { return valid }, c.checks, 2)
+		w := crew{newWorker: judges(func(*schnorr.Signature) bool { return valid })}
+		w.settle(&c.together, &c.alone, 2)
 		outputs := c.finish()
 		if len(outputs) != 2 || (outputs[0].verdict == nil) == (outputs[0].admitted == nil) || outputs[1].verdict == nil {
 			t.Fatalf("outputs: %v", outputs)

@@ -14,12 +14,12 @@ import (
 	"rhea/proto/subject"
 )
 
-// When a batch takes no further bus message. A batch is sent when its last
-// signature is verified, so the number of signatures bounds how long the first
-// one waits, and keeps the writer busy beside this stage rather than after it.
+// When a batch takes no further bus message; or when each worker has a full piece of
+// signatures. A batch is sent when its last signature is verified, so the number of
+// signatures bounds how long the first one waits, and keeps the writer busy beside this
+// stage rather than after it.
 const (
 	batchMessages = 256
-	batchChecks   = 32
 	batchBytes    = 4 << 20
 )
 
@@ -41,7 +41,8 @@ func Run(ctx context.Context, cfg Config, env stage.Env) error {
 	if len(env.Policy.URLs) == 0 {
 		env.Log.Info("policy.urls is empty: AUTH goes by the Host that clients name, and requests to vanish by ALL_RELAYS only")
 	}
-	return newIngester(cfg, env, schnorr.NewKeys(cfg.AuthorKeys).Verify).run(ctx)
+	keys := schnorr.NewKeys(cfg.AuthorKeys)
+	return newIngester(cfg, env, func() verifier { return schnorr.NewVerifier(keys) }).run(ctx)
 }
 
 // ingester is the shell around the core; all fields belong to the loop.
@@ -52,15 +53,15 @@ type ingester struct {
 	shards  *bus.Ownership
 	outbox  *bus.Outbox
 	core    *core
-	verify  verifier
+	crew    crew
 	workers int
 	metrics *metrics
 	pulse   *stage.Pulse
 	retry   <-chan time.Time // after a Reconcile that failed
 }
 
-func newIngester(cfg Config, env stage.Env, verify verifier) *ingester {
-	in := &ingester{env: env, verify: verify, workers: cfg.verifiers(), metrics: newMetrics(env.Metrics)}
+func newIngester(cfg Config, env stage.Env, newVerifier func() verifier) *ingester {
+	in := &ingester{env: env, crew: crew{newWorker: newVerifier}, workers: cfg.verifiers(), metrics: newMetrics(env.Metrics)}
 	in.core = newCore(env.Limits, env.Policy, cfg.SeenEvents, in.metrics)
 	in.roster = bus.NewRoster(env.Bus, subject.Ingester, env.Version, func(m *relaypb.Member) {
 		m.Stats = env.Metrics.Report()
@@ -137,11 +138,11 @@ func (in *ingester) reconcile() {
 func (in *ingester) handle(first *bus.Message) {
 	began, now := time.Now(), in.env.Now().Unix()
 	in.take(first, now)
-	for n := 1; n < batchMessages && in.inbox.Waiting() > 0 && len(in.core.checks) < batchChecks && in.core.bytes < batchBytes; n++ {
+	for n := 1; n < batchMessages && in.inbox.Waiting() > 0 && in.core.checks() < fullPiece*in.workers && in.core.bytes < batchBytes; n++ {
 		in.take(<-in.inbox.C(), now)
 	}
-	in.metrics.batchChecks.Observe(float64(len(in.core.checks)))
-	verifyAll(in.verify, in.core.checks, in.workers)
+	in.metrics.batchChecks.Observe(float64(in.core.checks()))
+	in.crew.settle(&in.core.together, &in.core.alone, in.workers)
 	for _, out := range in.core.finish() {
 		in.send(out)
 	}

@@ -21,8 +21,26 @@ func settle() {
 	synctest.Wait()
 }
 
-// believe is a verifier that takes every signature for good.
-func believe(*[32]byte, []byte, *[64]byte) bool { return true }
+// judge verifies one by one.
+type judge func(*schnorr.Signature) bool
+
+func (j judge) VerifyBatch(sigs []schnorr.Signature, ok []bool) {
+	for i := range sigs {
+		ok[i] = j(&sigs[i])
+	}
+}
+
+// judges has every worker verify with j.
+func judges(j judge) func() verifier { return func() verifier { return j } }
+
+// really is what Run verifies with.
+func really() func() verifier {
+	keys := schnorr.NewKeys(100)
+	return func() verifier { return schnorr.NewVerifier(keys) }
+}
+
+// believe takes every signature for good.
+func believe(*schnorr.Signature) bool { return true }
 
 func signed(t testing.TB, n int) []*nostr.Event {
 	events := make([]*nostr.Event, n)
@@ -40,7 +58,7 @@ func signed(t testing.TB, n int) []*nostr.Event {
 func TestRealEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 4)
-		r := w.start(DefaultConfig(), schnorr.Verify)
+		r := w.start(DefaultConfig(), really())
 		defer r.stop()
 		settle()
 		lines := nostrtest.Lines(t)
@@ -84,13 +102,13 @@ func TestOneCheckForCopies(t *testing.T) {
 		var calls atomic.Int32
 		began, goOn := make(chan struct{}), make(chan struct{})
 		w := newWorld(t, 4)
-		r := w.start(DefaultConfig(), func(pubkey *[32]byte, msg []byte, sig *[64]byte) bool {
+		r := w.start(DefaultConfig(), judges(func(s *schnorr.Signature) bool {
 			if calls.Add(1) == 1 {
 				close(began)
 				<-goOn
 			}
-			return schnorr.Verify(pubkey, msg, sig)
-		})
+			return schnorr.Verify(&s.PubKey, s.ID[:], &s.Sig)
+		}))
 		defer r.stop()
 		settle()
 		raw := signed(t, 1)[0].AppendJSON(nil)
@@ -127,7 +145,7 @@ func TestOrderPerConnection(t *testing.T) {
 		t.Logf("seed %d", seed)
 		rng := rand.New(rand.NewPCG(seed, 0))
 		w := newWorld(t, 8)
-		r := w.start(DefaultConfig(), schnorr.Verify)
+		r := w.start(DefaultConfig(), really())
 		defer r.stop()
 		settle()
 		events := signed(t, 40)
@@ -172,7 +190,7 @@ func TestOrderPerConnection(t *testing.T) {
 func TestAuth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 2)
-		r := w.start(DefaultConfig(), schnorr.Verify)
+		r := w.start(DefaultConfig(), really())
 		defer r.stop()
 		settle()
 		login := &nostr.Event{CreatedAt: time.Now().Unix(), Kind: kindAuth, Tags: []nostr.Tag{{"relay", "ws://127.0.0.1:7777"}, {"challenge", "c"}}}
@@ -211,7 +229,7 @@ func TestAuth(t *testing.T) {
 func TestGarbage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)
-		r := w.start(DefaultConfig(), schnorr.Verify)
+		r := w.start(DefaultConfig(), really())
 		defer r.stop()
 		settle()
 		broken := new(relaypb.IngestInbox)
@@ -241,7 +259,7 @@ func TestGarbage(t *testing.T) {
 func TestSendsWithoutWriter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 2)
-		r := w.start(DefaultConfig(), believe)
+		r := w.start(DefaultConfig(), judges(believe))
 		settle()
 		if m := r.roster.View().Members(subject.Writer); len(m) != 0 {
 			t.Fatalf("there is a writer: %v", m)
@@ -291,9 +309,9 @@ func TestHandOver(t *testing.T) {
 				}
 			}
 		}
-		first := w.start(DefaultConfig(), believe)
+		first := w.start(DefaultConfig(), judges(believe))
 		settle()
-		second := w.start(DefaultConfig(), believe)
+		second := w.start(DefaultConfig(), judges(believe))
 		for range 200 {
 			stream()
 			time.Sleep(10 * time.Millisecond) // of the bubble

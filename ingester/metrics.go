@@ -28,6 +28,7 @@ type metrics struct {
 	authRefused   *stage.Counter
 	checks        *stage.Counter
 	spared        *stage.Counter
+	alone         *stage.Counter
 	seen          *stage.Gauge
 	unknown       *stage.Counter
 	unsent        *stage.Counter
@@ -53,6 +54,7 @@ func newMetrics(m *stage.Metrics) *metrics {
 		authRefused:   m.Counter("auths_refused", "AUTHs that were refused."),
 		checks:        m.Counter("signature_checks", "Signatures verified."),
 		spared:        m.Counter("signature_checks_spared", "Events whose signature was known to be good, or was being verified for a copy."),
+		alone:         m.Counter("signature_checks_alone", "Signatures verified one by one, because their connection has sent a bad one."),
 		seen:          m.Gauge("seen_events", "Verified events that are remembered."),
 		unknown:       m.Counter("unknown", "Messages of a kind that this build does not know."),
 		unsent:        m.Counter("unsent", "Messages that the bus refused; the gateways send their events again."),

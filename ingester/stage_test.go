@@ -51,11 +51,11 @@ func newWorld(t *testing.T, shards int) *world {
 }
 
 // start runs an ingester until stop is called.
-func (w *world) start(cfg Config, verify verifier) *running {
+func (w *world) start(cfg Config, newVerifier func() verifier) *running {
 	r := &running{bus: w.mem.Join(w.space, slog.New(slog.DiscardHandler)), metrics: stage.NewMetrics("ingester")}
 	in := newIngester(cfg, stage.Env{
 		Bus: r.bus, Log: slog.New(slog.DiscardHandler), Metrics: r.metrics, Limits: limits.Default(), Policy: policy.Default(), Version: "test",
-	}, verify)
+	}, newVerifier)
 	r.roster = in.roster
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

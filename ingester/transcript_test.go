@@ -161,8 +161,9 @@ func (tr *transcript) batch(t *testing.T, d *datadriven.TestData) string {
 	for line := range strings.Lines(d.Input) {
 		tr.take(t, d, strings.TrimSpace(line))
 	}
-	waiting := len(tr.core.checks)
-	verifyAll(schnorr.Verify, tr.core.checks, 1)
+	waiting := tr.core.checks()
+	w := crew{newWorker: really()}
+	w.settle(&tr.core.together, &tr.core.alone, 1)
 	var b strings.Builder
 	for _, out := range tr.core.finish() {
 		if v := out.verdict; v != nil {

@@ -4,42 +4,101 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"rhea/proto/nostr"
+	"rhea/proto/schnorr"
+	"rhea/proto/subject"
 )
 
-// check is one signature to verify, for all the frames of a batch that brought
-// the same event.
-type check struct {
-	key    fingerprint
-	id     nostr.EventID
-	pubkey nostr.PubKey
-	sig    nostr.Sig
-	valid  bool // the outcome
+// pile is signatures that wait to be verified, those with the same index belonging
+// together.
+type pile struct {
+	sigs []schnorr.Signature
+	good []bool // the outcome
+	from []origin
 }
 
-// verifier reports whether sig is pubkey's signature of msg. It is called by
-// several goroutines.
-type verifier func(pubkey *[32]byte, msg []byte, sig *[64]byte) bool
+// origin is whose frame brought a signature first, and the fingerprint of what it
+// signs.
+type origin struct {
+	conn subject.ConnID
+	key  fingerprint
+}
 
-// verifyAll settles every check with up to the given number of goroutines, of
-// which the caller is one, and returns when all are settled. A single check
-// wakes nobody.
-func verifyAll(verify verifier, checks []*check, goroutines int) {
-	var next atomic.Int64
-	work := func() {
-		for {
-			i := next.Add(1) - 1
-			if i >= int64(len(checks)) {
-				return
-			}
-			c := checks[i]
-			c.valid = verify((*[32]byte)(&c.pubkey), c.id[:], (*[64]byte)(&c.sig))
+func (p *pile) add(s schnorr.Signature, from origin) (index int) {
+	p.sigs, p.good, p.from = append(p.sigs, s), append(p.good, false), append(p.from, from)
+	return len(p.sigs) - 1
+}
+
+func (p *pile) clear() { p.sigs, p.good, p.from = p.sigs[:0], p.good[:0], p.from[:0] }
+
+// A piece is what one goroutine verifies at a time, for less than one by one. Larger
+// ones gain little; smaller ones, to keep more processors busy, cost more in all.
+const (
+	fullPiece  = 64
+	smallPiece = 32
+)
+
+// verifier settles signatures; schnorr.Verifier is one. It belongs to one goroutine.
+type verifier interface {
+	VerifyBatch(sigs []schnorr.Signature, ok []bool)
+}
+
+// crew verifies with several goroutines. It belongs to the one that calls settle.
+type crew struct {
+	newWorker func() verifier
+	workers   []verifier
+	pieces    []piece
+	next      atomic.Int64 // of the pieces
+}
+
+type piece struct {
+	sigs []schnorr.Signature
+	good []bool
+}
+
+// settle verifies the signatures of two piles, the one together and those of the
+// other one by one, with up to the given number of goroutines, of which the
+// caller is one. A single piece wakes nobody.
+func (w *crew) settle(together, alone *pile, goroutines int) {
+	w.cut(together, alone, goroutines)
+	var others sync.WaitGroup
+	for i := 1; i < min(goroutines, len(w.pieces)); i++ {
+		v := w.worker(i)
+		others.Go(func() { w.work(v) })
+	}
+	w.work(w.worker(0))
+	others.Wait()
+}
+
+// cut makes the pieces.
+func (w *crew) cut(together, alone *pile, goroutines int) {
+	w.pieces = w.pieces[:0]
+	w.next.Store(0)
+	n := len(together.sigs)
+	count := max((n+fullPiece-1)/fullPiece, min(goroutines, n/smallPiece), 1)
+	for from := 0; from < n; count-- {
+		to := from + (n-from+count-1)/count
+		w.pieces = append(w.pieces, piece{together.sigs[from:to], together.good[from:to]})
+		from = to
+	}
+	for i := range alone.sigs {
+		w.pieces = append(w.pieces, piece{alone.sigs[i : i+1], alone.good[i : i+1]})
+	}
+}
+
+// work verifies pieces until none is left.
+func (w *crew) work(v verifier) {
+	for {
+		i := w.next.Add(1) - 1
+		if i >= int64(len(w.pieces)) {
+			return
 		}
+		v.VerifyBatch(w.pieces[i].sigs, w.pieces[i].good)
 	}
-	var wg sync.WaitGroup
-	for range min(goroutines, len(checks)) - 1 {
-		wg.Go(work)
+}
+
+func (w *crew) worker(i int) verifier {
+	for len(w.workers) <= i {
+		w.workers = append(w.workers, w.newWorker())
 	}
-	work()
-	wg.Wait()
+	return w.workers[i]
 }
