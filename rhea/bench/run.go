@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"rhea/proto/stage"
@@ -30,15 +31,36 @@ type runner struct {
 // that says so; the error is then that some did. When ctx ends, so does it, and the
 // relays that it has started.
 func Run(ctx context.Context, o Options) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	o.Out = &audience{o.Out, stop}
 	r := &runner{Options: o, ctx: ctx}
-	r.supply = &supply{dir: o.Cache, seed: o.Seed, made: make(map[uint64][]corpus.Event), tell: r.tell}
+	r.supply = &supply{dir: o.Cache, made: make(map[uint64][]corpus.Event), tell: r.tell}
 	err := r.all()
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
 	if o.JSON != nil {
 		e := json.NewEncoder(o.JSON)
 		e.SetIndent("", "  ")
 		err = errors.Join(err, e.Encode(r.report))
 	}
 	return err
+}
+
+// audience is where the table goes. When nobody reads it any more the run ends, and the
+// relays with it.
+type audience struct {
+	w    io.Writer
+	stop context.CancelCauseFunc
+}
+
+func (a *audience) Write(b []byte) (int, error) {
+	n, err := a.w.Write(b)
+	if err != nil {
+		a.stop(err)
+	}
+	return n, err
 }
 
 func (r *runner) tell(text string) { fmt.Fprintln(r.Out, text) }

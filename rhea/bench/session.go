@@ -15,13 +15,11 @@ type Session struct {
 	Options
 	round  int
 	supply *supply
-	note   func(string)
 }
 
 // supply gives out events, and keeps them for the next who asks.
 type supply struct {
 	dir  string
-	seed uint64
 	made map[uint64][]corpus.Event
 	real []corpus.Event
 	tell func(string)

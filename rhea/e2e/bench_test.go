@@ -3,6 +3,7 @@ package e2e
 import (
 	"bufio"
 	"encoding/json"
+	"io"
 	"maps"
 	"os"
 	"os/exec"
@@ -102,28 +103,39 @@ func TestBenchAtARate(t *testing.T) {
 	}
 }
 
-// Whoever interrupts a run is left no relay and no data.
+// Whoever interrupts a run, or does not read it any more, is left no relay and no data.
 func TestBenchInterrupted(t *testing.T) {
-	tmp := t.TempDir()
-	cmd := benchmark(t, tmp, "--mode", "up", "--time", "1h", "ingest", "req-id")
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var errs strings.Builder
-	cmd.Stderr = &errs
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if strings.HasPrefix(lines.Text(), "ingest ") { // what comes now takes an hour
-			cmd.Process.Signal(syscall.SIGINT)
-		}
-	}
-	if err := cmd.Wait(); err == nil || !strings.Contains(errs.String(), "rhea bench: interrupted") {
-		t.Errorf("ends with %v, %s", err, errs.String())
-	}
-	if left, err := os.ReadDir(tmp); err != nil || len(left) > 0 {
-		t.Errorf("leaves %v behind: %v", left, err)
+	for _, c := range []struct {
+		name  string
+		leave func(cmd *exec.Cmd, out io.Closer)
+		says  string
+	}{
+		{"signal", func(cmd *exec.Cmd, _ io.Closer) { cmd.Process.Signal(syscall.SIGINT) }, "rhea bench: interrupted"},
+		{"pipe", func(_ *exec.Cmd, out io.Closer) { out.Close() }, "rhea bench: write"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			tmp := t.TempDir()
+			cmd := benchmark(t, tmp, "--mode", "up", "--time", "1s", "ingest", "live-100", "req-id", "day")
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var errs strings.Builder
+			cmd.Stderr = &errs
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			for lines := bufio.NewScanner(out); lines.Scan(); {
+				if strings.HasPrefix(lines.Text(), "ingest ") {
+					c.leave(cmd, out)
+				}
+			}
+			if err := cmd.Wait(); err == nil || !strings.Contains(errs.String(), c.says) {
+				t.Errorf("ends with %v, %s", err, errs.String())
+			}
+			if left, err := os.ReadDir(tmp); err != nil || len(left) > 0 {
+				t.Errorf("leaves %v behind: %v", left, err)
+			}
+		})
 	}
 }

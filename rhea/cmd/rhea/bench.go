@@ -114,6 +114,7 @@ func runBench(h stage.Host) int {
 		// use: with one of two the load costs a third less and the rates are no lower.
 		runtime.GOMAXPROCS(max(1, stage.Half(runtime.GOMAXPROCS(0))))
 	}
+	stage.IgnoreBrokenPipes() // which would end this process and leave the relay
 	ctx, _, stopWatching := stopOnSignals(h.Signals, nil)
 	defer stopWatching()
 	err = bench.Run(ctx, o)
