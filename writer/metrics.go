@@ -91,6 +91,7 @@ func measureStore(m *stage.Metrics, figures func() *store.Stats) {
 	gauge("read_amplification", "Tables that one lookup may have to visit.", func(s *store.Stats) float64 { return float64(s.ReadAmp) })
 	gauge("compaction_debt_bytes", "Bytes that compactions have still to rewrite.", func(s *store.Stats) float64 { return float64(s.CompactionDebt) })
 	gauge("cache_bytes", "Bytes of blocks in memory.", func(s *store.Stats) float64 { return float64(s.CacheBytes) })
+	gauge("hot_bytes", "Bytes of events in memory that queries have asked for.", func(s *store.Stats) float64 { return float64(s.HotBytes) })
 	gauge("views", "Views of the store that readers hold, the current one included.", func(s *store.Stats) float64 { return float64(s.Views) })
 	count("cache_hits", "Blocks found in memory.", func(s *store.Stats) float64 { return float64(s.CacheHits) })
 	count("cache_misses", "Blocks read from disk.", func(s *store.Stats) float64 { return float64(s.CacheMisses) })

@@ -48,7 +48,7 @@ func (q *query) read(c *candidate, v logValue) (err error) {
 		matched, wanted = nil, false
 	}
 	if c.filters = matched; wanted {
-		c.json, err = q.fetch.keep(v)
+		c.json, err = q.fetch.keep(c, v)
 	}
 	return err
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"rhea/proto/nostr"
 )
 
 // fetcher reads events by Seq.
@@ -16,20 +18,27 @@ type fetcher struct {
 	snap  *pebble.Snapshot
 	it    *pebble.Iterator // over the log, opened when it is first needed
 	order []*candidate
-	slab  []byte // JSON that goes out is cut from here
+	hot   *hotEvents
 	key   []byte
 }
 
 // fetch gives what the log holds of each candidate of a batch to use, which must not
-// keep it. It goes through the log in the order of Seqs, because a step forward to a
+// keep it: first of those that are hot, then of the others. It goes through the log in
+// the order of Seqs, because a step forward to a
 // block near by is much cheaper than a step back.
 func (f *fetcher) fetch(batch []candidate, use func(*candidate, logValue) error) error {
 	f.order = f.order[:0]
 	for i := range batch {
-		f.order = append(f.order, &batch[i])
+		c := &batch[i]
+		e := f.hot.get(c.seq)
+		if e == nil {
+			f.order = append(f.order, c)
+		} else if err := use(c, logValue{header: e.header, json: e.json}); err != nil {
+			return fmt.Errorf("log entry %d: %w", c.seq, err)
+		}
 	}
 	slices.SortFunc(f.order, func(a, b *candidate) int { return cmp.Compare(a.seq, b.seq) })
-	if f.it == nil && len(batch) > 2 {
+	if f.it == nil && len(f.order) > 2 {
 		it, err := f.snap.NewIter(within(spaceLog))
 		if err != nil {
 			return err
@@ -69,27 +78,20 @@ func (f *fetcher) read(c *candidate, use func(*candidate, logValue) error) (err 
 	return use(c, v)
 }
 
-// JSON goes out in slabs of this size; the first is smaller.
-const (
-	minSlab = 4 << 10
-	maxSlab = 32 << 10
-)
-
-// keep returns the JSON of an event in memory that outlives the iterator.
-func (f *fetcher) keep(v logValue) (json []byte, err error) {
-	size := v.jsonLen()
-	if size > cap(f.slab)-len(f.slab) {
-		next := min(max(minSlab, 4*cap(f.slab)), maxSlab)
-		if f.it == nil {
-			next = 0
-		}
-		f.slab = make([]byte, 0, max(next, size))
+// keep returns the JSON of an event in memory that outlives the iterator, and which
+// nobody changes.
+func (f *fetcher) keep(c *candidate, v logValue) (json []byte, err error) {
+	if v.json != nil {
+		return v.json, nil
 	}
-	from := len(f.slab)
-	if f.slab, err = v.appendJSON(f.slab); err != nil {
+	room := append(make([]byte, 0, len(v.header)+v.jsonLen()), v.header...)
+	if room, err = v.appendJSON(room); err != nil {
 		return nil, err
 	}
-	return f.slab[from:len(f.slab):len(f.slab)], nil
+	header := len(v.header)
+	e := &hotEvent{seq: c.seq, header: nostr.Header(room[:header:header]), json: room[header:]}
+	f.hot.put(e)
+	return e.json, nil
 }
 
 func (f *fetcher) close() error {

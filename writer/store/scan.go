@@ -147,7 +147,7 @@ func (v *View) newQuery(req *ScanRequest) (*query, error) {
 		q.cur.ascending, q.cur.want = req.Ascending, req.Want
 		q.cur.quotas, q.cur.unsure = firstQuotas(req)
 	}
-	q.fetch.snap = v.snap
+	q.fetch.snap, q.fetch.hot = v.snap, v.s.hot
 	q.merge.reader.ascending = req.Ascending
 	q.merge.open = func(filter int) bool { return filter == len(q.cur.quotas) || q.cur.quotas[filter].phase != ended }
 	return q, nil

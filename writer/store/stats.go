@@ -13,6 +13,7 @@ type Stats struct {
 	DiskBytes        uint64      // tables, WAL and what waits to be deleted
 	MemTableBytes    uint64      // committed and not yet flushed
 	CacheBytes       int64       // blocks in memory
+	HotBytes         int64       // events in memory, as they go out to queries
 	CacheHits        int64       // since the store was opened
 	CacheMisses      int64
 	ReadAmp          int   // tables that one lookup may have to visit
@@ -39,6 +40,7 @@ func (s *Store) Stats() Stats {
 		DiskBytes:        m.DiskSpaceUsage(),
 		MemTableBytes:    m.MemTable.Size,
 		CacheBytes:       m.BlockCache.Size,
+		HotBytes:         s.hot.used.Load(),
 		CacheHits:        m.BlockCache.Hits,
 		CacheMisses:      m.BlockCache.Misses,
 		ReadAmp:          m.ReadAmp(),

@@ -39,6 +39,7 @@ type Store struct {
 	opt  Options
 	dir  string
 	db   *pebble.DB
+	hot  *hotEvents
 	lock *pebble.Lock
 	id   uint64
 
@@ -70,6 +71,7 @@ func open(dir string, opt Options, readOnly bool) (_ *Store, err error) {
 		return nil, errors.New("store: no directory is given")
 	}
 	s := &Store{opt: opt.withDefaults(), dir: dir, stalls: stalls{began: time.Now()}}
+	s.hot = newHotEvents(s.opt.CacheBytes / hotPart)
 	s.reserve.Store(s.opt.ReserveBytes)
 	if !readOnly {
 		if err := s.opt.FS.MkdirAll(dir, 0o755); err != nil {

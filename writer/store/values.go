@@ -22,7 +22,7 @@ import (
 type logValue struct {
 	removed []removed
 	header  nostr.Header // empty if there is none (any more)
-	json    []byte       // of an event that arrives,
+	json    []byte       // of an event that arrives, or is hot,
 	body    []byte       // or the body of one that was read
 }
 
