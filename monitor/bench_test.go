@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -74,6 +75,7 @@ func BenchmarkMatch(b *testing.B) {
 			b.Fatalf("%d watches of %d", c.watches.table.count, watches)
 		}
 		memory := float64(heap()-before) / float64(watches)
+		runtime.KeepAlive(p.events)
 		var commits []commit
 		for _, e := range entries {
 			if len(e.Header) > 0 {

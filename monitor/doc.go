@@ -22,9 +22,9 @@
 //
 // The core is a plain struct in one goroutine; index, filters, window and watches
 // are parts of it. Watches, filters and what these ask for are records in arenas,
-// without pointers: a small subscription takes 200 bytes with its place in the
-// index, and Go's collector nothing. Equal filters are one, and so are equal values
-// in whatever filters they are.
+// without pointers (docs/decisions/0015): a small subscription takes 200 bytes with
+// its place in the index, and Go's collector nothing. Equal filters are one, and so
+// are equal values in whatever filters they are.
 //
 // A watch begins by waiting. It is live, and confirmed, when it has been served from
 // its `after` up to the position: from the window, when that reaches back far enough,
