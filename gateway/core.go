@@ -42,6 +42,7 @@ type core struct {
 
 	who      roster
 	monitors map[subject.Instance]*monitor
+	fresh    []uint64   // subscriptions that have just had their EOSE, in order
 	toWatch  []uint64   // watches that wait for room in the window, in order
 	watching bus.Window // bytes of watches that are not confirmed
 
@@ -245,6 +246,7 @@ func (c *core) Tick(now time.Time) {
 		}
 	})
 	c.checkMonitors()
+	c.WatchFresh()
 	c.pumpWatches() // subscriptions that were closed have made room
 	c.sendAway()
 	c.report()

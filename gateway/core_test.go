@@ -183,6 +183,9 @@ func (b *bench) command(d *datadriven.TestData) {
 		b.core.Farewell()
 	default:
 		b.core.Handle(parseAnswer(b.t, d))
+		if !d.HasArg("fresh") { // nothing is closed for freshTime
+			b.core.WatchFresh()
+		}
 	}
 }
 

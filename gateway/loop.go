@@ -22,6 +22,8 @@ type loop struct {
 	roster  *bus.Roster
 	changes <-chan struct{}
 
+	fresh <-chan time.Time // nil while no subscription waits for WatchFresh
+
 	bus        *bus.Bus
 	reconnects uint64 // of bus, as of the last tick
 	pulse      *stage.Pulse
@@ -47,6 +49,8 @@ func (l *loop) serve(ctx context.Context, served <-chan error) error {
 			l.take(msg)
 		case <-l.changes:
 			l.core.HandleRoster(l.roster.View())
+		case <-l.fresh:
+			l.watchFresh()
 		case s := <-l.reload:
 			l.apply(s)
 		case now := <-tick.C:
@@ -61,6 +65,12 @@ func (l *loop) serve(ctx context.Context, served <-chan error) error {
 func (l *loop) listen() {
 	l.core.at = time.Now()
 	l.net.each(l.core.Signal)
+}
+
+// watchFresh registers what has not been closed in the meantime.
+func (l *loop) watchFresh() {
+	l.fresh = nil
+	l.core.WatchFresh()
 }
 
 // take handles what a bus message brings.
@@ -111,6 +121,9 @@ func (l *loop) round() {
 // its failures.
 func (l *loop) send() {
 	l.core.Resume()
+	if l.fresh == nil && len(l.core.fresh) > 0 {
+		l.fresh = time.After(freshTime)
+	}
 	_ = l.outbox.Flush()
 	l.core.Flush()
 	_ = l.outbox.Flush()
@@ -170,6 +183,8 @@ func (l *loop) until(patience time.Duration, done func() bool) bool {
 			l.take(msg)
 		case <-l.changes:
 			l.core.HandleRoster(l.roster.View())
+		case <-l.fresh:
+			l.watchFresh()
 		case now := <-tick.C:
 			l.tick(now)
 		}

@@ -177,7 +177,7 @@ func (c *core) eose(s *sub, last *relaypb.Part) {
 	s.num = c.number(s.conn.shard)
 	c.subs[s.num] = s
 	s.seen = subject.Seq(asOf)
-	c.watch(s)
+	c.fresh = append(c.fresh, s.num)
 	c.fund(s.conn)
 }
 

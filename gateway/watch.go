@@ -15,6 +15,10 @@ const (
 	// that registering everything again does not flood them.
 	watchWindow = 4 << 20
 	watchCost   = 64 // of a watch, beside its filters and keys
+	// freshTime is how long a subscription that has just had its EOSE waits before it is
+	// registered: most are closed at once. It misses nothing, because a monitor goes on
+	// from where the stored part ended.
+	freshTime = 5 * time.Millisecond
 	// A watch that is not confirmed is sent again after resendWatch, then after
 	// twice as long, and so on up to maxResendWatch. It keeps its number, which
 	// leaves a monitor that is still catching it up where it is.
@@ -49,6 +53,17 @@ func (c *core) monitorOf(i subject.Instance) *monitor {
 func (c *core) watch(s *sub) {
 	c.toWatch = append(c.toWatch, s.num)
 	c.pumpWatches()
+}
+
+// WatchFresh registers the subscriptions that have had their EOSE and are still
+// there.
+func (c *core) WatchFresh() {
+	for _, num := range c.fresh {
+		if s := c.subs[num]; s != nil {
+			c.watch(s)
+		}
+	}
+	c.fresh = c.fresh[:0]
 }
 
 func (c *core) pumpWatches() {
