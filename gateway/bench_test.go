@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net"
 	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -13,7 +12,9 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"rhea/gateway/deflate"
 	"rhea/proto/limits"
+	"rhea/proto/nostr/nostrtest"
 	"rhea/proto/policy"
 	"rhea/proto/relaypb"
 	"rhea/proto/stage"
@@ -72,47 +73,55 @@ func liveCore(b *testing.B, conns int) (c *core, on network, nums []uint64, clie
 	return c, on, nums, clients
 }
 
-// BenchmarkDeliver delivers one event of 700 bytes to each of n sockets a time;
-// the clients' end of reading is in the figure.
+// BenchmarkDeliver delivers events to each of n sockets, one at a time, each event a
+// new one; the clients' end of reading is in the figure.
 func BenchmarkDeliver(b *testing.B) {
 	for _, n := range []int{100, 1000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			c, on, nums, clients := liveCore(b, n)
-			var got atomic.Int64
-			var readers sync.WaitGroup
-			for _, cl := range clients {
-				readers.Go(func() {
-					buf := make([]byte, 16<<10)
-					for {
-						k, err := cl.Read(buf)
-						if err != nil {
-							return
-						}
-						got.Add(int64(k))
-					}
-				})
-			}
-			json := []byte(strings.Repeat("x", 700))
-			seq := uint64(1)
-			size := int64(0)
-			b.ResetTimer()
-			for range b.N {
-				seq++
-				c.deliveries(&relaypb.Deliveries{Monitor: 3, Number: seq, Upto: seq, Events: []*relaypb.Delivery{{Seq: seq, Json: json, Nums: nums}}})
-				c.Flush()
-				size += int64(n) * int64(len(json)+4+len(`["EVENT","subscription",]`))
-				on.each(c.Signal)
-				for got.Load() < size-int64(n)*4*700 {
-					runtime.Gosched()
+		for _, mode := range []deflate.Mode{deflate.Off, deflate.Shared, deflate.Message} {
+			b.Run(fmt.Sprintf("%d/%s", n, mode), func(b *testing.B) { benchmarkDeliver(b, n, mode) })
+		}
+	}
+}
+
+func benchmarkDeliver(b *testing.B, n int, mode deflate.Mode) {
+	c, on, nums, clients := liveCore(b, n)
+	c.packing.set(&Config{Deflate: mode, DeflateCache: 8 << 20})
+	for _, cn := range c.conns {
+		cn.packs = mode != deflate.Off
+	}
+	var got atomic.Int64
+	var readers sync.WaitGroup
+	for _, cl := range clients {
+		readers.Go(func() {
+			buf := make([]byte, 16<<10)
+			for {
+				k, err := cl.Read(buf)
+				if err != nil {
+					return
 				}
+				got.Add(int64(k))
 			}
-			b.StopTimer()
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/delivery")
-			for _, cn := range c.conns {
-				c.kill(cn, "over")
-			}
-			c.Flush()
-			readers.Wait()
 		})
 	}
+	events := nostrtest.Lines(b)
+	seq, before := uint64(1), c.metrics.bytesOut.Value()
+	b.ResetTimer()
+	for i := range b.N {
+		seq++
+		json := fmt.Appendf(nil, "%.700s %d", events[i%len(events)], i)
+		c.deliveries(&relaypb.Deliveries{Monitor: 3, Number: seq, Upto: seq, Events: []*relaypb.Delivery{{Seq: seq, Json: json, Nums: nums}}})
+		c.Flush()
+		on.each(c.Signal)
+		for got.Load() < int64(c.metrics.bytesOut.Value())-int64(n)*4*700 {
+			runtime.Gosched()
+		}
+	}
+	b.StopTimer()
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/delivery")
+	b.ReportMetric(float64(c.metrics.bytesOut.Value()-before)/float64(b.N*n), "wire-B/delivery")
+	for _, cn := range c.conns {
+		c.kill(cn, "over")
+	}
+	c.Flush()
+	readers.Wait()
 }

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"time"
 
+	"rhea/gateway/deflate"
 	"rhea/proto/nostr"
 	"rhea/proto/stage"
 )
@@ -22,6 +23,8 @@ type Config struct {
 	MaxNegotiations  int            `toml:"max_negotiations" help:"open negentropy sessions of one connection" live:"true"`
 	MaxSubscribeSize stage.ByteSize `toml:"max_subscribe_size" help:"bytes of filters in all subscriptions and COUNTs of one connection" live:"true"`
 	MaxOutbound      stage.ByteSize `toml:"max_outbound" help:"bytes that wait for one client; one that lets more gather is disconnected" live:"true"`
+	Deflate          deflate.Mode   `toml:"deflate" help:"what is compressed for clients that take it (permessage-deflate): off, nothing; shared, an event that is sent more than once, once for all; message, every message by itself, which saves the most bytes and takes the most time" live:"true"`
+	DeflateCache     stage.ByteSize `toml:"deflate_cache" help:"bytes of events that are kept compressed, with deflate shared" live:"true"`
 
 	PingInterval time.Duration `toml:"ping_interval" help:"a client that was silent for so long is sent a ping" live:"true"`
 	PingTimeout  time.Duration `toml:"ping_timeout" help:"how long it may take to say anything after that" live:"true"`
@@ -63,6 +66,8 @@ func DefaultConfig() Config {
 		MaxNegotiations:  16,
 		MaxSubscribeSize: 1 << 20,
 		MaxOutbound:      4 << 20,
+		Deflate:          deflate.Shared,
+		DeflateCache:     8 << 20,
 		PingInterval:     30 * time.Second,
 		PingTimeout:      20 * time.Second,
 		WriteTimeout:     30 * time.Second,
@@ -97,6 +102,7 @@ func (c *Config) Validate() error {
 		{"max_negotiations", int64(c.MaxNegotiations), 0, 1000},
 		{"max_subscribe_size", int64(c.MaxSubscribeSize), 1 << 10, 1 << 30},
 		{"max_outbound", int64(c.MaxOutbound), minOutbound, 1 << 30},
+		{"deflate_cache", int64(c.DeflateCache), 256 << 10, 1 << 30},
 	} {
 		if n.value < n.low || n.value > n.high {
 			return fmt.Errorf("%s is %d: want %d to %d", n.key, n.value, n.low, n.high)

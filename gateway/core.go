@@ -45,6 +45,7 @@ type core struct {
 	fresh    []uint64   // subscriptions that have just had their EOSE, in order
 	toWatch  []uint64   // watches that wait for room in the window, in order
 	watching bus.Window // bytes of watches that are not confirmed
+	packing  packing
 
 	// origin is what ticks are counted from. They are differences of monotonic times:
 	// when the system's clock is set, no client seems silent, or stays unheard.
@@ -111,6 +112,7 @@ func newCore(space subject.Space, self subject.Instance, r rules, out outbox, h 
 		watching: bus.Window{Limit: watchWindow},
 	}
 	c.who = newRoster(space.Shards())
+	c.packing.set(r.config)
 	c.Tick(now)
 	return c
 }

@@ -43,6 +43,9 @@
 // for all the window of unanswered messages, what one turn reads, the newcomers that
 // wait and the inbox. Queries are granted bytes only as the client takes them.
 //
+// What is compressed for a client is in package deflate; no connection has any memory
+// of it. The core makes the runs of events and keeps the last ones (deflate_cache).
+//
 // The package knows nothing of what filters and events mean: it reads the name
 // of a message and the subscription id, and passes on bytes. It makes challenges and
 // remembers keys; whether an AUTH is good is the ingester's to say, and what a key may

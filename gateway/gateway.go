@@ -204,8 +204,11 @@ type newcomer struct {
 }
 
 // serve hands a new connection to the core.
-func (g *gateway) serve(nc net.Conn, id subject.ConnID, from netip.Addr, host string, early []byte) {
+func (g *gateway) serve(nc net.Conn, id subject.ConnID, from netip.Addr, host string, early []byte, packs bool) {
 	g.metrics.opened.Inc()
+	if packs {
+		g.metrics.packing.Inc()
+	}
 	if tcp, ok := nc.(*net.TCPConn); ok {
 		_ = tcp.SetWriteBuffer(sendBuffer) // it works with any other size as well
 	}
@@ -217,7 +220,7 @@ func (g *gateway) serve(nc net.Conn, id subject.ConnID, from netip.Addr, host st
 		leave()
 		return
 	}
-	cn := &conn{id: id, shard: g.bus.Space.ShardOf(id), host: unique.Make(host), leave: leave, socket: socket{wire: w, hub: g.hub}}
+	cn := &conn{id: id, shard: g.bus.Space.ShardOf(id), host: unique.Make(host), leave: leave, socket: socket{wire: w, hub: g.hub, packs: packs}}
 	g.arriving.RLock()
 	defer g.arriving.RUnlock()
 	select {

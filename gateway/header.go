@@ -10,9 +10,13 @@ import (
 // maxHeader is the most bytes that a client's frame header has.
 const maxHeader = 14
 
+// rsv1 is the bit of a header that says that a message is compressed.
+const rsv1 = 0x40
+
 // header is the header of a client's frame (RFC 6455, 5.2).
 type header struct {
 	fin    bool
+	packed bool // the message that begins here is compressed (RFC 7692, 6)
 	op     ws.OpCode
 	length int // of the payload
 	mask   [4]byte
@@ -20,14 +24,14 @@ type header struct {
 
 // parseHeader reads the header at the start of b and returns its length, 0 when
 // b does not hold all of it. It refuses what no client may send: frames without
-// mask, reserved bits and opcodes, lengths in more bytes than needed.
+// mask, bits and opcodes that are reserved, lengths in more bytes than needed.
 func parseHeader(b []byte) (h header, n int, err *ending) {
 	if len(b) == 0 {
 		return h, 0, nil
 	}
-	h.fin, h.op = b[0]&0x80 != 0, ws.OpCode(b[0]&0x0f)
+	h.fin, h.packed, h.op = b[0]&0x80 != 0, b[0]&rsv1 != 0, ws.OpCode(b[0]&0x0f)
 	switch {
-	case b[0]&0x70 != 0:
+	case b[0]&0x30 != 0:
 		return h, 0, protocolError("a reserved bit is set")
 	case h.op.IsReserved():
 		return h, 0, protocolError("a reserved opcode")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"rhea/gateway/deflate"
 	"rhea/proto/subject"
 )
 
@@ -128,7 +129,9 @@ func (g *gateway) upgrade(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	id := subject.MakeConnID(g.bus.Instance, g.counter.Add(1))
-	upgrader := ws.HTTPUpgrader{Timeout: upgradeTimeout, Header: http.Header{connHeader: {id.String()}}}
+	header := http.Header{connHeader: {id.String()}}
+	packs := g.acceptDeflate(r, header)
+	upgrader := ws.HTTPUpgrader{Timeout: upgradeTimeout, Header: header}
 	nc, rw, _, err := upgrader.Upgrade(r, w)
 	if err != nil {
 		g.metrics.refusedUpgrades.Inc()
@@ -142,5 +145,20 @@ func (g *gateway) upgrade(w http.ResponseWriter, r *http.Request) {
 	if n := rw.Reader.Buffered(); n > 0 {
 		early, _ = rw.Reader.Peek(n) // they are there
 	}
-	g.serve(nc, id, from, hostOf(r), early)
+	g.serve(nc, id, from, hostOf(r), early, packs)
+}
+
+// extensionsHeader is where extensions are offered, and accepted.
+const extensionsHeader = "Sec-Websocket-Extensions"
+
+// acceptDeflate accepts compression if the client offers it and the relay wants it.
+func (g *gateway) acceptDeflate(r *http.Request, answer http.Header) bool {
+	if !g.front.Load().deflate {
+		return false
+	}
+	text, accepted := deflate.Accept(r.Header[extensionsHeader])
+	if accepted {
+		answer.Set(extensionsHeader, text)
+	}
+	return accepted
 }

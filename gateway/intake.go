@@ -20,6 +20,7 @@ type intake struct {
 
 	message    []byte // fragments so far
 	fragmented bool
+	packed     bool // they are compressed
 
 	held *said
 }
@@ -140,6 +141,8 @@ func (c *core) check(cn *conn, h header) *ending {
 	}
 	most := c.hub.limits.maxMessage
 	switch {
+	case h.packed && (!cn.packs || h.op.IsControl() || h.op == ws.OpContinuation):
+		return protocolError("a reserved bit is set")
 	case h.op.IsControl() && !h.fin:
 		return protocolError("a control frame in fragments")
 	case h.op.IsControl() && h.length > ws.MaxControlFramePayloadSize:
@@ -153,7 +156,7 @@ func (c *core) check(cn *conn, h header) *ending {
 	case h.op == ws.OpBinary:
 		return &ending{ws.StatusUnsupportedData, "messages are text, not binary", true}
 	case h.length > most-fragments:
-		return &ending{ws.StatusMessageTooBig, fmt.Sprintf("a message has more than %d bytes", most), true}
+		return tooLong(most)
 	}
 	return nil
 }
@@ -169,9 +172,12 @@ func (c *core) frame(cn *conn, h header, payload []byte) *ending {
 	case h.op == ws.OpClose:
 		return closeFrame(payload)
 	case h.fin && h.op != ws.OpContinuation:
-		return c.text(cn, payload)
+		return c.whole(cn, h.packed, payload)
 	}
 	in := cn.intake()
+	if h.op != ws.OpContinuation {
+		in.packed = h.packed
+	}
 	in.message = append(in.message, payload...)
 	in.fragmented = !h.fin
 	if in.fragmented {
@@ -179,7 +185,15 @@ func (c *core) frame(cn *conn, h header, payload []byte) *ending {
 	}
 	message := in.message
 	in.message = nil
-	return c.text(cn, message)
+	return c.whole(cn, in.packed, message)
+}
+
+// whole handles one message, which may be compressed.
+func (c *core) whole(cn *conn, packed bool, payload []byte) *ending {
+	if packed {
+		return c.unpack(cn, payload)
+	}
+	return c.text(cn, payload)
 }
 
 // closeFrame answers a close frame (RFC 6455, 5.5.1 and 7.4).
@@ -275,6 +289,10 @@ type ending struct {
 	code ws.StatusCode
 	why  string // the client's fault; empty when it has closed the connection properly
 	loud bool   // say it in a NOTICE as well
+}
+
+func tooLong(most int) *ending {
+	return &ending{ws.StatusMessageTooBig, fmt.Sprintf("a message has more than %d bytes", most), true}
 }
 
 func protocolError(why string) *ending { return &ending{code: ws.StatusProtocolError, why: why} }

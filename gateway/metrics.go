@@ -12,6 +12,7 @@ type metrics struct {
 	conns, subs, pending, window, windowLimit, monitors *stage.Gauge
 
 	bytesIn, bytesOut, messages                *stage.Counter
+	packing, savedIn, savedOut                 *stage.Counter
 	events, accepted, refusedEvents            *stage.Counter
 	auths, authenticated, counts               *stage.Counter
 	queries, stored, delivered, repeated, late *stage.Counter
@@ -39,6 +40,9 @@ func newMetrics(m *stage.Metrics) *metrics {
 		opened:        m.Counter("opened", "Connections opened."),
 		bytesIn:       m.Counter("in_bytes", "Bytes read from clients."),
 		bytesOut:      m.Counter("out_bytes", "Bytes written to clients."),
+		packing:       m.Counter("opened_deflate", "Connections opened that may compress messages (permessage-deflate)."),
+		savedIn:       m.Counter("deflate_saved_bytes", "Bytes that compression has saved, beside those that were read and written.", "direction", "in"),
+		savedOut:      m.Counter("deflate_saved_bytes", "Bytes that compression has saved, beside those that were read and written.", "direction", "out"),
 		messages:      m.Counter("messages", "Messages of clients."),
 		events:        m.Counter("events", "EVENTs passed on."),
 		accepted:      m.Counter("events_accepted", "EVENTs answered OK true."),

@@ -28,6 +28,7 @@ func FuzzHeader(f *testing.F) {
 	f.Add(raw(fin|textOp, []byte("x")))
 	f.Add(raw(fin|textOp, make([]byte, 200)))
 	f.Add(raw(textOp, make([]byte, 70_000)))
+	f.Add(raw(fin|rsv1|textOp, []byte{0}))
 	f.Add([]byte{0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h, n, refused := parseHeader(b)
@@ -41,7 +42,8 @@ func FuzzHeader(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if h.fin != want.Fin || h.op != want.OpCode || h.mask != want.Mask || !want.Masked || want.Rsv != 0 ||
+		if h.fin != want.Fin || h.op != want.OpCode || h.mask != want.Mask || !want.Masked ||
+			h.packed != want.Rsv1() || want.Rsv2() || want.Rsv3() ||
 			n != ws.HeaderSize(want) || h.length != int(min(want.Length, 1<<31-1)) {
 			t.Fatalf("%+v, want %+v", h, want)
 		}
@@ -59,9 +61,11 @@ func FuzzIntake(f *testing.F) {
 	f.Add(append(raw(textOp, []byte(`["COU`)), raw(fin|cont, []byte(`NT","x",{}]`))...), uint64(1))
 	f.Add(raw(fin|textOp, []byte(`["EVENT",{"id":"x"}]`)), uint64(2))
 	f.Add(append(raw(fin|textOp, []byte("x")), raw(fin|bye, []byte{3, 232})...), uint64(3))
+	f.Add(append(raw(rsv1|textOp, []byte{0xf2, 0x48, 0xcd}), raw(fin|cont, []byte{0xc9, 0xc9, 0x07, 0})...), uint64(5))
 	f.Add(append(raw(fin|textOp, []byte(`["AUTH",{}]`)), raw(fin|textOp, []byte(`["NEG-OPEN","n",{},"61"]`))...), uint64(4))
 	f.Fuzz(func(t *testing.T, b []byte, seed uint64) {
 		whole, pieces := newListener(t, 1000), newListener(t, 1000)
+		whole.cn.packs, pieces.cn.packs = true, true
 		whole.hear(b)
 		rng := rand.New(rand.NewPCG(seed, 0))
 		for rest := b; len(rest) > 0; {

@@ -136,7 +136,7 @@ func (c *core) part(p *relaypb.Part) {
 	q.cursor, q.asOf = p.Cursor, p.AsOf
 	bytes := 0
 	for _, json := range p.Events {
-		c.queue(s.conn, eventFrame(s.prefix, json))
+		c.event(s, &parcel{json: json})
 		bytes += len(json)
 	}
 	c.metrics.stored.Add(len(p.Events))

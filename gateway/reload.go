@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"rhea/gateway/deflate"
 	"rhea/proto/limits"
 	"rhea/proto/nostr"
 	"rhea/proto/policy"
@@ -15,10 +16,11 @@ type front struct {
 	information []byte
 	landing     []byte
 	proxies     []netip.Prefix
+	deflate     bool // is accepted
 }
 
 func newFront(cfg *Config, env *stage.Env) (f *front, err error) {
-	f = &front{}
+	f = &front{deflate: cfg.Deflate != deflate.Off}
 	if f.proxies, err = cfg.proxies(); err != nil {
 		return nil, err
 	}
@@ -60,6 +62,7 @@ func (g *gateway) reload(c *core, env stage.Env, s stage.Settings) {
 func (c *core) SetRules(config *Config, l *limits.Limits, p *policy.Policy) {
 	before := c.policy.Auth
 	c.config, c.limits, c.policy = config, l, p
+	c.packing.set(config)
 	if p.Auth == before || p.Auth == policy.AuthNeeded {
 		return
 	}

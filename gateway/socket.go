@@ -48,6 +48,7 @@ type socket struct {
 	first, last int32 // frames of this turn; 0: none
 	queued      int32 // bytes of them
 	state       socketState
+	packs       bool // messages may be compressed, in either direction
 	hushed      bool // it is read no further
 	notify      bool // the core waits for what waits to drain
 	timed       bool // an alarm looks after the backlog

@@ -1,6 +1,10 @@
 package gateway
 
-import "github.com/gobwas/ws"
+import (
+	"github.com/gobwas/ws"
+
+	"rhea/gateway/deflate"
+)
 
 // turn is what is said to clients until the turn's end: of each a list of frames.
 // Then each connection's are put into one buffer, which is hot from the connection
@@ -21,6 +25,7 @@ type outgoing struct {
 	head    string
 	body    []byte
 	bracket bool // one follows the body
+	packed  bool // the body is compressed; a head goes before it in a stored block
 	op      ws.OpCode
 	next    int32
 }
@@ -38,11 +43,24 @@ func (f *outgoing) size() int {
 	if f.bracket {
 		n++
 	}
+	if f.packed && f.head != "" {
+		n += deflate.StoredHeader
+	}
 	return n
 }
 
 func (f *outgoing) appendTo(dst []byte) []byte {
-	dst = append(appendHeader(dst, f.op, f.size()), f.head...)
+	at := len(dst)
+	dst = appendHeader(dst, f.op, f.size())
+	switch {
+	case !f.packed:
+		dst = append(dst, f.head...)
+	case f.head != "":
+		dst = deflate.AppendStored(dst, f.head)
+		fallthrough
+	default:
+		dst[at] |= rsv1
+	}
 	dst = append(dst, f.body...)
 	if f.bracket {
 		dst = append(dst, ']')
@@ -97,6 +115,10 @@ func headerSize(n int) int {
 // say queues a text frame. B may be c.scratch, which it becomes.
 func (c *core) say(cn *conn, b []byte) {
 	c.scratch = b
+	if f, shorter := c.pack(cn, b); shorter {
+		c.queue(cn, f)
+		return
+	}
 	c.queue(cn, outgoing{op: ws.OpText, body: c.hub.turn.keep(b)})
 }
 

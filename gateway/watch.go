@@ -213,8 +213,9 @@ func (c *core) deliveries(d *relaypb.Deliveries) {
 	}
 	m.next++
 	for _, e := range d.Events {
+		p := parcel{json: e.Json}
 		for _, num := range e.Nums {
-			c.deliver(i, num, subject.Seq(e.Seq), e.Json)
+			c.deliver(i, num, subject.Seq(e.Seq), &p)
 		}
 	}
 	if d.Committed != 0 {
@@ -253,7 +254,7 @@ func (c *core) ended(from subject.Instance, e *relaypb.Ended) {
 // deliver passes an event on to one subscription. Only the monitor that it is
 // registered with counts, even when another has heard of it as well while the
 // shard changes hands: each is complete and in order, a mixture is neither.
-func (c *core) deliver(from subject.Instance, num uint64, seq subject.Seq, json []byte) {
+func (c *core) deliver(from subject.Instance, num uint64, seq subject.Seq, p *parcel) {
 	s := c.subs[num]
 	switch {
 	case s == nil:
@@ -263,7 +264,7 @@ func (c *core) deliver(from subject.Instance, num uint64, seq subject.Seq, json 
 		c.metrics.repeated.Inc()
 	default:
 		s.seen = seq
-		c.queue(s.conn, eventFrame(s.prefix, json))
+		c.event(s, p)
 		c.metrics.delivered.Inc()
 	}
 }

@@ -37,7 +37,7 @@ func (p *Packer) pack(dst, text []byte, ends int) (_ []byte, shorter bool) {
 		c.flate, _ = flate.NewWriter(c, level) // fails only for a level that there is not
 	}
 	defer p.pool.Put(c)
-	c.out, c.most = dst, len(dst)+len(text)-ends*storedHeader+len(tail)
+	c.out, c.most = dst, len(dst)+len(text)-ends*StoredHeader+len(tail)
 	defer func() { c.out = nil }() // it is the caller's
 	c.flate.Reset(c)
 	_, err := c.flate.Write(text)
@@ -72,8 +72,8 @@ func (c *compression) Write(b []byte) (int, error) {
 
 var errLonger = errors.New("it is not shorter than before")
 
-// storedHeader is how much a stored block adds to what is in it.
-const storedHeader = 5
+// StoredHeader is how much a stored block adds to what is in it.
+const StoredHeader = 5
 
 // MaxStored is how many bytes a stored block has at most.
 const MaxStored = math.MaxUint16

@@ -38,9 +38,9 @@ func NewRuns(bound int) *Runs {
 	return &Runs{bound: bound / 2, seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}, young: make(map[key]entry)}
 }
 
-// Of returns the run of an event that is about to be sent to so many connections, nil
-// when it is to be sent as it is. The run is not to be changed.
-func (r *Runs) Of(json []byte, connections int) []byte {
+// Of returns the run of an event that is about to be sent to a connection, nil when it
+// is to be sent as it is. The run is not to be changed.
+func (r *Runs) Of(json []byte) []byte {
 	if len(json) > maxRun {
 		return nil
 	}
@@ -51,7 +51,7 @@ func (r *Runs) Of(json []byte, connections int) []byte {
 		run, sent = r.old[k]
 	}
 	made := false
-	if run == nil && (sent || connections > 1) {
+	if run == nil && sent {
 		packed, _ := r.packer.Run(r.scratch[:0], json)
 		r.scratch = packed[:0]
 		run, made = append(entry{}, packed...), true

@@ -2,7 +2,6 @@ package deflate
 
 import (
 	"bytes"
-	"fmt"
 	"math/rand/v2"
 	"testing"
 
@@ -13,24 +12,22 @@ import (
 func TestRunsOf(t *testing.T) {
 	lines := nostrtest.Lines(t)
 	r := NewRuns(1 << 20)
-	if r.Of(lines[0], 1) != nil {
+	if r.Of(lines[0]) != nil || r.Of(lines[1]) != nil {
 		t.Error("an event is compressed for one")
 	}
-	again := r.Of(bytes.Clone(lines[0]), 1)
+	again := r.Of(bytes.Clone(lines[0]))
 	if again == nil {
 		t.Fatal("an event is not compressed the second time")
 	}
-	if third := r.Of(lines[0], 7); &third[0] != &again[0] {
+	if third := r.Of(lines[0]); &third[0] != &again[0] {
 		t.Error("an event is compressed twice")
 	}
-	if r.Of(lines[1], 2) == nil || r.Of(lines[1], 1) == nil {
-		t.Error("an event is not compressed for two")
-	}
-	if r.Of([]byte("{}"), 2) != nil || r.Of([]byte("{}"), 1) != nil {
-		t.Error("a run that is longer")
-	}
-	if r.Of(bytes.Repeat([]byte("x"), maxRun+1), 2) != nil || r.Of(bytes.Repeat([]byte("x"), maxRun), 2) == nil {
-		t.Errorf("events of more than %d bytes are not compressed, others are", maxRun)
+	for size, compressed := range map[int]bool{2: false, maxRun: true, maxRun + 1: false} {
+		json := bytes.Repeat([]byte("x"), size)
+		r.Of(json)
+		if (r.Of(json) != nil) != compressed || (r.Of(json) != nil) != compressed {
+			t.Errorf("%d bytes are compressed: %v", size, !compressed)
+		}
 	}
 }
 
@@ -42,13 +39,14 @@ func TestRunsAreBounded(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	lines := nostrtest.Lines(t)
 	r := NewRuns(256 << 10)
-	hot := r.Of(lines[0], 2)
+	r.Of(lines[0])
+	hot := r.Of(lines[0])
 	for range 20_000 {
 		json := lines[rng.IntN(len(lines))]
-		if run := r.Of(json, 1+rng.IntN(2)); run != nil && rng.IntN(8) == 0 && inflated(t, run) != string(json)+"]" {
+		if run := r.Of(json); run != nil && rng.IntN(8) == 0 && inflated(t, run) != string(json)+"]" {
 			t.Fatal("the run of another event")
 		}
-		if now := r.Of(lines[0], 1); len(now) == 0 || &now[0] != &hot[0] {
+		if now := r.Of(lines[0]); len(now) == 0 || &now[0] != &hot[0] {
 			t.Fatal("what is asked for all the time is forgotten")
 		}
 		if size := sizeOf(r.young) + sizeOf(r.old); size > 256<<10 || r.size != sizeOf(r.young) {
@@ -64,18 +62,16 @@ func sizeOf(generation map[key]entry) (size int) {
 	return size
 }
 
-// BenchmarkRuns looks up runs, and makes none.
+// BenchmarkRuns looks runs up, and makes none.
 func BenchmarkRuns(b *testing.B) {
 	events := usual(b)
-	for name, connections := range map[string]int{"marked": 0, "found": 2} {
-		b.Run(fmt.Sprint(name), func(b *testing.B) {
-			r := NewRuns(64 << 20)
-			for _, e := range events {
-				r.Of(e, connections)
-			}
-			for i := 0; b.Loop(); i++ {
-				r.Of(events[i%len(events)], 1)
-			}
-		})
+	r := NewRuns(64 << 20)
+	for range 2 {
+		for _, e := range events {
+			r.Of(e)
+		}
+	}
+	for i := 0; b.Loop(); i++ {
+		r.Of(events[i%len(events)])
 	}
 }

@@ -54,6 +54,18 @@ func TestNostrTools(t *testing.T) {
 	}
 }
 
+// ws from npm, which most clients outside of browsers are built on, compresses what it
+// says and is told what it would be told uncompressed.
+func TestDeflateOfNode(t *testing.T) {
+	_, run := node(t, "deflate.mjs")
+	r := start(t, "up", "", nil)
+	if out := run("node", "test.mjs", r.url); !strings.HasSuffix(strings.TrimSpace(out), "ok") {
+		t.Fatal(out)
+	} else {
+		t.Log(out)
+	}
+}
+
 // nostr-tools' negentropy finds the differences, by the tree and by a scan.
 func TestNostrToolsNegentropy(t *testing.T) {
 	dir, run := node(t, "nostr-tools-nip77.mjs")
