@@ -21,27 +21,43 @@ type author struct {
 	used  bool
 }
 
+// lifts are points of which only x is known yet.
+type lifts struct {
+	points  []*secp.Affine
+	onCurve []bool
+}
+
 // prepare makes entries of all signatures but those that are invalid by
 // themselves: a number out of range, a key or an R that is not on the curve.
 func (v *Verifier) prepare(sigs []Signature) {
+	v.weigher.start(sigs)
+	v.takeApart(sigs)
+	v.lift()
+	kept := v.entries[:0]
+	for i, e := range v.entries {
+		s := &sigs[e.index]
+		if !v.lifts.onCurve[i] || !v.authors[e.author].valid {
+			continue
+		}
+		e.weight = v.weigher.weight(len(kept))
+		e.e = challenge(s.Sig[:32], &s.PubKey, s.ID[:])
+		kept = append(kept, e)
+	}
+	v.entries = kept
+}
+
+// takeApart makes entries of all signatures whose numbers are in range, and
+// finds their authors.
+func (v *Verifier) takeApart(sigs []Signature) {
 	v.entries, v.authors = v.entries[:0], v.authors[:0]
 	clear(v.byKey)
-	v.weigher.start(sigs)
 	for i := range sigs {
 		s := &sigs[i]
-		e := entry{index: i, weight: v.weigher.weight(len(v.entries))}
-		var inRange bool
-		if _, e.s, inRange = parse(&s.Sig); !inRange {
+		r, k, inRange := parse(&s.Sig)
+		if !inRange {
 			continue
 		}
-		if e.author = v.author(&s.PubKey); !v.authors[e.author].valid {
-			continue
-		}
-		if !e.r.LiftX((*[32]byte)(s.Sig[:32])) {
-			continue
-		}
-		e.e = challenge(s.Sig[:32], &s.PubKey, s.ID[:])
-		v.entries = append(v.entries, e)
+		v.entries = append(v.entries, entry{index: i, author: v.author(&s.PubKey), r: secp.Affine{X: r}, s: k})
 	}
 }
 
@@ -51,14 +67,37 @@ func (v *Verifier) author(key *[32]byte) int {
 		return i
 	}
 	a := author{key: key}
-	if a.known = v.keys.lift(&a.point, key); a.known {
-		a.valid = true
-	} else {
-		a.valid = a.point.LiftX(key)
-	}
+	a.known = v.keys.lift(&a.point, key)
+	a.valid = a.known || a.point.X.SetBytes(key)
 	v.byKey[*key] = len(v.authors)
 	v.authors = append(v.authors, a)
 	return len(v.authors) - 1
+}
+
+// lift finds the y coordinates of every R and of the keys that are not known,
+// together. Those of the entries are the first of the lifts.
+func (v *Verifier) lift() {
+	points := v.lifts.points[:0]
+	for i := range v.entries {
+		points = append(points, &v.entries[i].r)
+	}
+	for i := range v.authors {
+		if a := &v.authors[i]; !a.known {
+			points = append(points, &a.point)
+		}
+	}
+	for len(v.lifts.onCurve) < len(points) {
+		v.lifts.onCurve = append(v.lifts.onCurve, false)
+	}
+	v.lifts.points = points
+	secp.LiftEach(points, v.lifts.onCurve[:len(points)])
+	n := len(v.entries)
+	for i := range v.authors {
+		if a := &v.authors[i]; !a.known {
+			a.valid = a.valid && v.lifts.onCurve[n]
+			n++
+		}
+	}
 }
 
 // sumIsZero reports whether the weighted sum over the entries is infinity. What

@@ -1,8 +1,6 @@
 package schnorr
 
-import (
-	"rhea/proto/schnorr/secp"
-)
+import "rhea/proto/schnorr/secp"
 
 // MaxBatch is the number of signatures that VerifyBatch settles at a time.
 // Larger batches gain little, and a bad signature among them costs more.
@@ -29,6 +27,7 @@ type Verifier struct {
 	weigher weigher
 	entries []entry
 	authors []author
+	lifts   lifts
 	byKey   map[[32]byte]int
 }
 

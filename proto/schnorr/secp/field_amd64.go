@@ -16,3 +16,18 @@ func mul(z, x, y *Field)
 //
 //go:noescape
 func sqr(z, x *Field, n int)
+
+// sqrEachADX squares the count numbers from z on n times over; both are at
+// least 1.
+//
+//go:noescape
+func sqrEachADX(z *Field, count, n int)
+
+// sqrEach squares every number n times over; n and the numbers are at least 1.
+func sqrEach(z []Field, n int) {
+	if hasADX {
+		sqrEachADX(&z[0], len(z), n)
+		return
+	}
+	sqrEachGeneric(z, n)
+}

@@ -47,6 +47,58 @@
 	ADOXQ BX, e           \
 	ADCQ  $0, e
 
+// SQUARE replaces R8…R11 by their square, whose limbs are the products of
+// different limbs, in R9…R14, twice, and the squares of each.
+#define SQUARE \
+	MOVQ  R8, DX         \
+	MOVQ  R9, SI         \
+	MOVQ  R10, DI        \
+	MOVQ  R11, R15       \
+	MULXQ SI, R9, R10    \
+	MULXQ DI, AX, R11    \
+	ADDQ  AX, R10        \
+	MULXQ R15, AX, R12   \
+	ADCQ  AX, R11        \
+	ADCQ  $0, R12        \
+	MOVQ  DX, CX         \
+	MOVQ  SI, DX         \
+	MULXQ DI, AX, BX     \
+	XORQ  R13, R13       \
+	ADCXQ AX, R11        \
+	ADOXQ BX, R12        \
+	MULXQ R15, AX, BX    \
+	ADCXQ AX, R12        \
+	ADOXQ BX, R13        \
+	ADCQ  $0, R13        \
+	MOVQ  DI, DX         \
+	MULXQ R15, AX, R14   \
+	ADDQ  AX, R13        \
+	ADCQ  $0, R14        \
+	MOVQ  CX, DX         \
+	XORQ  CX, CX         \
+	MULXQ DX, R8, AX     \
+	ADCXQ R9, R9         \
+	ADOXQ AX, R9         \
+	MOVQ  SI, DX         \
+	MULXQ DX, AX, BX     \
+	ADCXQ R10, R10       \
+	ADOXQ AX, R10        \
+	ADCXQ R11, R11       \
+	ADOXQ BX, R11        \
+	MOVQ  DI, DX         \
+	MULXQ DX, AX, BX     \
+	ADCXQ R12, R12       \
+	ADOXQ AX, R12        \
+	ADCXQ R13, R13       \
+	ADOXQ BX, R13        \
+	MOVQ  R15, DX        \
+	MULXQ DX, AX, R15    \
+	ADCXQ R14, R14       \
+	ADOXQ AX, R14        \
+	ADCXQ CX, R15        \
+	ADOXQ CX, R15        \
+	FOLD
+
 // func mul(z, x, y *Field)
 TEXT ·mul(SB), NOSPLIT, $0-24
 	CMPB ·hasADX(SB), $1
@@ -93,60 +145,7 @@ TEXT ·sqr(SB), NOSPLIT, $0-24
 	MOVQ 24(SI), R11
 
 loop:
-	// x = R8…R11 goes to SI, DX, DI, R15 and its square to R8…R15.
-	MOVQ R8, DX
-	MOVQ R9, SI
-	MOVQ R10, DI
-	MOVQ R11, R15
-
-	// The products of different limbs, R9…R14.
-	MULXQ SI, R9, R10
-	MULXQ DI, AX, R11
-	ADDQ  AX, R10
-	MULXQ R15, AX, R12
-	ADCQ  AX, R11
-	ADCQ  $0, R12
-	MOVQ  DX, CX
-	MOVQ  SI, DX
-	MULXQ DI, AX, BX
-	XORQ  R13, R13
-	ADCXQ AX, R11
-	ADOXQ BX, R12
-	MULXQ R15, AX, BX
-	ADCXQ AX, R12
-	ADOXQ BX, R13
-	ADCQ  $0, R13
-	MOVQ  DI, DX
-	MULXQ R15, AX, R14
-	ADDQ  AX, R13
-	ADCQ  $0, R14
-
-	// Twice these, plus the squares of the limbs.
-	MOVQ  CX, DX
-	XORQ  CX, CX
-	MULXQ DX, R8, AX
-	ADCXQ R9, R9
-	ADOXQ AX, R9
-	MOVQ  SI, DX
-	MULXQ DX, AX, BX
-	ADCXQ R10, R10
-	ADOXQ AX, R10
-	ADCXQ R11, R11
-	ADOXQ BX, R11
-	MOVQ  DI, DX
-	MULXQ DX, AX, BX
-	ADCXQ R12, R12
-	ADOXQ AX, R12
-	ADCXQ R13, R13
-	ADOXQ BX, R13
-	MOVQ  R15, DX
-	MULXQ DX, AX, R15
-	ADCXQ R14, R14
-	ADOXQ AX, R14
-	ADCXQ CX, R15
-	ADOXQ CX, R15
-
-	FOLD
+	SQUARE
 	DECQ n+16(FP)
 	JNZ  loop
 
@@ -159,3 +158,33 @@ loop:
 
 generic:
 	JMP ·sqrGeneric(SB)
+
+// func sqrEachADX(z *Field, count, n int)
+//
+// The numbers are squared in turn, so that the processor works on several at a
+// time: one square waits for the one before it, not for its neighbour's.
+TEXT ·sqrEachADX(SB), NOSPLIT, $16-24
+round:
+	MOVQ z+0(FP), DI
+	MOVQ count+8(FP), CX
+	MOVQ CX, left-16(SP)
+
+each:
+	MOVQ DI, at-8(SP)
+	MOVQ 0(DI), R8
+	MOVQ 8(DI), R9
+	MOVQ 16(DI), R10
+	MOVQ 24(DI), R11
+	SQUARE
+	MOVQ at-8(SP), DI
+	MOVQ R8, 0(DI)
+	MOVQ R9, 8(DI)
+	MOVQ R10, 16(DI)
+	MOVQ R11, 24(DI)
+	ADDQ $32, DI
+	DECQ left-16(SP)
+	JNZ  each
+
+	DECQ n+16(FP)
+	JNZ  round
+	RET

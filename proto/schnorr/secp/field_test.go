@@ -119,27 +119,51 @@ func checkField(t *testing.T, x, y Field) {
 func TestInverseAndRoot(t *testing.T) {
 	r := newRand(t)
 	roots := 0
-	for range 500 {
-		x := Field(edgy(r))
-		bx := bigOf(x[:])
-		var z Field
-		z.Inv(&x)
-		if inv := new(big.Int).ModInverse(bx, bigP); inv != nil {
-			want(t, "inverse", z, inv, x)
-		} else {
-			want(t, "inverse", z, new(big.Int), x)
+	for round := range 500 {
+		var numbers, z [rootLanes]Field
+		var exists [rootLanes]bool
+		n := 1 + round%rootLanes
+		for i := range n {
+			numbers[i] = edgy(r)
 		}
-		root := new(big.Int).ModSqrt(bx, bigP)
-		if got := z.Sqrt(&x); got != (root != nil) {
-			t.Fatalf("%x has a root: %v", x, got)
-		} else if got {
-			roots++
-			z.Sqr(&z)
-			want(t, "square of the root", z, bx, x)
+		z = numbers
+		sqrtEach(z[:n], exists[:n])
+		for i, x := range numbers[:n] {
+			bx := bigOf(x[:])
+			if root := new(big.Int).ModSqrt(bx, bigP); exists[i] != (root != nil) {
+				t.Fatalf("%x has a root: %v", x, exists[i])
+			} else if exists[i] {
+				roots++
+				z[i].Sqr(&z[i])
+				want(t, "square of the root", z[i], bx, x)
+			}
+			var inv Field
+			inv.Inv(&x)
+			n := new(big.Int)
+			n.ModInverse(bx, bigP) // leaves 0 for 0
+			want(t, "inverse", inv, n, x)
 		}
 	}
-	if roots == 0 || roots == 500 {
-		t.Errorf("%d of 500 numbers had a root", roots)
+	if roots == 0 || roots == 500*(rootLanes+1)/2 {
+		t.Errorf("%d of 1250 numbers had a root", roots)
+	}
+}
+
+func TestSquareEach(t *testing.T) {
+	r := newRand(t)
+	for n := 1; n < 20; n++ {
+		z := make([]Field, n)
+		for i := range z {
+			z[i] = edgy(r)
+		}
+		want := append([]Field(nil), z...)
+		sqrEach(z, n)
+		sqrEachGeneric(want, n)
+		for i := range z {
+			if !z[i].Equal(&want[i]) {
+				t.Fatalf("number %d of %d: %x, portable %x", i, n, z[i], want[i])
+			}
+		}
 	}
 }
 
@@ -153,9 +177,13 @@ func FuzzField(f *testing.F) {
 
 func BenchmarkField(b *testing.B) {
 	x, y := Field{1, 2, 3, 4}, Field{5, 6, 7, 8}
+	four, exists := [rootLanes]Field{{1}, {2}, {3}, {4}}, [rootLanes]bool{}
 	for name, f := range map[string]func(){
 		"mul": func() { x.Mul(&x, &y) }, "sqr": func() { x.Sqr(&x) }, "add": func() { x.Add(&x, &y) },
-		"sub": func() { x.Sub(&x, &y) }, "inv": func() { x.Inv(&x) }, "sqrt": func() { x.Sqrt(&x) },
+		"sub": func() { x.Sub(&x, &y) }, "inv": func() { x.Inv(&x) },
+		"sqrt 1": func() { sqrtEach(four[:1], exists[:1]) },
+		"sqrt 4": func() { sqrtEach(four[:], exists[:]) },
+
 		"mul portable": func() { mulGeneric(&x, &x, &y) },
 	} {
 		b.Run(name, func(b *testing.B) {

