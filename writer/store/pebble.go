@@ -29,7 +29,7 @@ func pebbleOptions(s *Store) *pebble.Options {
 	for i := range o.Levels {
 		l := &o.Levels[i]
 		// Every event that arrives is looked up by id, nearly always in vain.
-		l.FilterPolicy = bloom.FilterPolicy(10)
+		l.FilterPolicy = lookupFilter{bloom.FilterPolicy(10)}
 		// Events compress across each other (keys of JSON, relay hints, pubkeys),
 		// so larger blocks than Pebble's 4 KiB pay.
 		l.BlockSize = 16 << 10
