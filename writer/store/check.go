@@ -204,12 +204,12 @@ func (c *checker) entry(key, value []byte) error {
 // event checks that every index knows an event.
 func (c *checker) event(seq subject.Seq, h nostr.Header) error {
 	seen := map[string]bool{} // an event may repeat a tag, which makes one key
-	err := eachIndexKey(h, seq, func(key []byte) error {
-		if seen[string(key)] {
-			return nil
+	var err error
+	eachIndexKey(h, seq, func(key []byte) {
+		if err == nil && !seen[string(key)] {
+			seen[string(key)] = true
+			err = c.want(key, seq, []byte{})
 		}
-		seen[string(key)] = true
-		return c.want(key, seq, []byte{})
 	})
 	if err != nil {
 		return err

@@ -91,7 +91,7 @@ func (s *Store) apply() (*Commit, error) {
 		s.committed++
 		return c, p.batch.Close()
 	}
-	if err := w.setState(); err != nil {
+	if err := w.complete(); err != nil {
 		return nil, err
 	}
 	if err := s.db.ApplyNoSyncWait(p.batch, pebble.Sync); err != nil {

@@ -195,31 +195,20 @@ const maxKeyLen = 2 + maxTagInIndex + suffixLen
 // eachIndexKey calls f with every key that the indexes hold for a stored event,
 // except those of the keyspaces id and head, whose keys have values. The key is
 // only valid during the call. A tag that is repeated comes repeatedly.
-func eachIndexKey(h nostr.Header, seq subject.Seq, f func(key []byte) error) error {
+func eachIndexKey(h nostr.Header, seq subject.Seq, f func(key []byte)) {
 	var stack [maxKeyLen]byte
 	s := suffixOf(h, seq)
 	pk, kind := h.PubKey(), h.Kind()
-	if err := f(s.appendTo(append(stack[:0], spaceAll))); err != nil {
-		return err
-	}
-	if err := f(s.appendTo(appendAuthor(stack[:0], pk))); err != nil {
-		return err
-	}
-	if err := f(s.appendTo(appendKind(stack[:0], kind))); err != nil {
-		return err
-	}
-	if err := f(s.appendTo(appendAuthorKind(stack[:0], spaceAuthorKind, pk, kind))); err != nil {
-		return err
-	}
+	f(s.appendTo(append(stack[:0], spaceAll)))
+	f(s.appendTo(appendAuthor(stack[:0], pk)))
+	f(s.appendTo(appendKind(stack[:0], kind)))
+	f(s.appendTo(appendAuthorKind(stack[:0], spaceAuthorKind, pk, kind)))
 	for name, value := range h.Tags() {
-		if err := f(s.appendTo(appendTag(stack[:0], name, value))); err != nil {
-			return err
-		}
+		f(s.appendTo(appendTag(stack[:0], name, value)))
 	}
 	if at := h.Expiration(); at != 0 {
-		return f(appendExpirationKey(stack[:0], at, seq))
+		f(appendExpirationKey(stack[:0], at, seq))
 	}
-	return nil
 }
 
 func appendExpirationKey(dst []byte, at int64, seq subject.Seq) []byte {

@@ -32,6 +32,7 @@ type pending struct {
 	cloned  bool          // writer.vanishing is this batch's own
 	begun   bool          // Pebble has a piece of it
 	batch   *pebble.Batch // the rest
+	indexes indexBatch    // of that, what is not in batch yet
 	entries []*relaypb.Entry
 	ids     map[nostr.EventID]place // added, or with Seq 0 removed
 	heads   map[string]head         // set
@@ -59,7 +60,8 @@ func (w *writer) open(s *Store) error {
 // begin starts a batch.
 func (w *writer) begin(full bool) {
 	p := &w.pending
-	*p = pending{full: full, batch: w.s.db.NewBatch(), ids: reused(p.ids), heads: reused(p.heads), values: reused(p.values)}
+	p.indexes.reset()
+	*p = pending{full: full, batch: w.s.db.NewBatch(), indexes: p.indexes, ids: reused(p.ids), heads: reused(p.heads), values: reused(p.values)}
 	w.tombstones.pending = reused(w.tombstones.pending)
 }
 
@@ -93,14 +95,14 @@ func (w *writer) decideAll(incoming []Incoming, full bool) (verdicts []Verdict, 
 // keys each: their removal in one piece would take gigabytes of memory.
 const maxPiece = 8 << 20
 
-func (w *writer) large() bool { return w.pending.batch.Len() >= w.piece }
+func (w *writer) large() bool { return w.pending.batch.Len()+w.pending.indexes.len() >= w.piece }
 
 // relieve hands Pebble what the batch holds so far, for the fsync of its last piece
 // to make durable too. A crash before that can leave the first pieces of a commit
 // that nobody has been told of: each is a store in order.
 func (w *writer) relieve() error {
 	p := &w.pending
-	if err := w.setState(); err != nil {
+	if err := w.complete(); err != nil {
 		return err
 	}
 	if err := w.s.db.Apply(p.batch, pebble.NoSync); err != nil {
@@ -111,7 +113,11 @@ func (w *writer) relieve() error {
 	return applied.Close()
 }
 
-func (w *writer) setState() error {
+// complete makes the batch one that Pebble may have.
+func (w *writer) complete() error {
+	if err := w.pending.indexes.moveTo(w.pending.batch); err != nil {
+		return err
+	}
 	w.buf = w.state.appendTo(w.buf[:0])
 	return w.pending.batch.Set(metaState, w.buf, nil)
 }
@@ -183,7 +189,7 @@ func (w *writer) replace(in *Incoming) (Verdict, error) {
 // add gives the event a Seq, a log entry and its index keys. The entry says what
 // is gone because of it; what is too much for one entry follows in more of them.
 func (w *writer) add(in *Incoming, gone []removed) (subject.Seq, error) {
-	b, h := w.pending.batch, in.Header
+	h := in.Header
 	first := min(len(gone), maxRemovals)
 	seq, err := w.append(logValue{removed: gone[:first], header: h, json: in.JSON})
 	if err != nil {
@@ -196,12 +202,12 @@ func (w *writer) add(in *Incoming, gone []removed) (subject.Seq, error) {
 	w.pending.ids[h.ID()] = p
 	w.buf = p.appendTo(appendIDKey(w.buf[:0], h.ID()))
 	n := len(w.buf) - placeLen
-	if err := b.Set(w.buf[:n], w.buf[n:], nil); err != nil {
-		return 0, err
-	}
+	indexes := &w.pending.indexes
+	indexes.set(w.buf[:n], w.buf[n:])
 	w.events++
 	w.sweeper.expires(h)
-	return seq, eachIndexKey(h, seq, func(key []byte) error { return b.Set(key, nil, nil) })
+	eachIndexKey(h, seq, func(key []byte) { indexes.set(key, nil) })
+	return seq, nil
 }
 
 // maxRemovals is how many removals an entry of the log has at most. In a bus
@@ -248,15 +254,11 @@ func (w *writer) remove(seq subject.Seq) (removed, error) {
 func (w *writer) removeValue(seq subject.Seq, v logValue) (removed, error) {
 	h := v.header
 	r := removed{place{seq, h.CreatedAt()}, h.ID()}
-	b := w.pending.batch
-	err := eachIndexKey(h, seq, func(key []byte) error { return b.Delete(key, nil) })
-	if err != nil {
-		return removed{}, err
-	}
+	b, indexes := w.pending.batch, &w.pending.indexes
+	eachIndexKey(h, seq, func(key []byte) { indexes.delete(key) })
 	w.pending.ids[r.id] = place{}
-	if err := b.Delete(appendIDKey(nil, r.id), nil); err != nil {
-		return removed{}, err
-	}
+	w.buf = appendIDKey(w.buf[:0], r.id)
+	indexes.delete(w.buf)
 	if h.Kind().IsReplaceable() || h.Kind().IsAddressable() {
 		key := appendHeadKey(nil, h)
 		w.pending.heads[string(key)] = head{}
