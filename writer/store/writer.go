@@ -18,6 +18,7 @@ type writer struct {
 	state
 	s          *Store
 	recent     recent
+	known      known
 	tombstones tombstones
 	vanishing  vanishing
 	sweeper    sweeper
@@ -204,6 +205,7 @@ func (w *writer) add(in *Incoming, gone []removed) (subject.Seq, error) {
 	n := len(w.buf) - placeLen
 	indexes := &w.pending.indexes
 	indexes.set(w.buf[:n], w.buf[n:])
+	w.known.add(h.ID())
 	w.events++
 	w.sweeper.expires(h)
 	eachIndexKey(h, seq, func(key []byte) { indexes.set(key, nil) })
@@ -279,6 +281,9 @@ func (w *writer) removeValue(seq subject.Seq, v logValue) (removed, error) {
 func (w *writer) place(id nostr.EventID) (place, error) {
 	if p, ok := w.pending.ids[id]; ok {
 		return p, nil
+	}
+	if !w.known.may(id) {
+		return place{}, nil
 	}
 	return placeOf(w.s.db, id)
 }

@@ -1,0 +1,123 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"rhea/proto/nostr"
+)
+
+// known tells of most ids that are not stored that they are not. Pebble's own filters
+// do so too, but for each table and memtable of its own, which is five times the work
+// of all else that is decided about an event. What was stored when the store was
+// opened is read in the background; until then nothing is certain. may and add belong
+// to the goroutine that commits.
+type known struct {
+	since  idFilter                 // what was added after opening
+	before atomic.Pointer[idFilter] // what was there then, nil until it has been read
+	stop   atomic.Bool
+	done   sync.WaitGroup
+}
+
+// open begins to read the ids of a snapshot, which it closes. Close ends it.
+func (k *known) open(snap *pebble.Snapshot, failed func(error)) {
+	k.done.Go(func() {
+		before := new(idFilter)
+		err := k.read(snap, before)
+		if err := errors.Join(err, snap.Close()); err != nil {
+			failed(err)
+			return
+		}
+		if !k.stop.Load() {
+			k.before.Store(before)
+		}
+	})
+}
+
+func (k *known) read(snap *pebble.Snapshot, to *idFilter) error {
+	it, err := snap.NewIter(within(spaceID))
+	if err != nil {
+		return err
+	}
+	for ok := it.First(); ok && !k.stop.Load(); ok = it.Next() {
+		if len(it.Key()) == 1+32 {
+			to.add(nostr.EventID(it.Key()[1:]))
+		}
+	}
+	return errors.Join(it.Error(), it.Close())
+}
+
+// close waits for what open began.
+func (k *known) close() {
+	k.stop.Store(true)
+	k.done.Wait()
+}
+
+func (k *known) add(id nostr.EventID) { k.since.add(id) }
+
+// may reports whether an event with this id may be stored; false is certain.
+func (k *known) may(id nostr.EventID) bool {
+	before := k.before.Load()
+	return before == nil || k.since.may(id) || before.may(id)
+}
+
+// idFilter is a Bloom filter of any number of ids, which are their own hashes. It is
+// made of parts of 64 thousand ids and then twice as many each, up to 4 million, so
+// that it costs 2 to 4 bytes an id and a few cache misses a look-up. Of ids that it
+// does not have fewer than 1 in 100 seem to be there. Nothing leaves it.
+type idFilter struct {
+	parts [][]idBlock
+	room  int // of the last part, in ids
+}
+
+type idBlock [8]uint64 // a cache line
+
+const (
+	firstPart   = 1 << 11 // blocks
+	largestPart = 1 << 17
+	idsPerBlock = 32
+	idProbes    = 6 // bits set for an id, all in one block
+)
+
+func (f *idFilter) add(id nostr.EventID) {
+	if f.room == 0 {
+		blocks := firstPart
+		if n := len(f.parts); n > 0 {
+			blocks = min(2*len(f.parts[n-1]), largestPart)
+		}
+		f.parts, f.room = append(f.parts, make([]idBlock, blocks)), blocks*idsPerBlock
+	}
+	f.room--
+	part := f.parts[len(f.parts)-1]
+	b := &part[blockOf(id, part)]
+	bits := binary.BigEndian.Uint64(id[8:])
+	for range idProbes {
+		b[bits>>6&7] |= 1 << (bits & 63)
+		bits >>= 9
+	}
+}
+
+func (f *idFilter) may(id nostr.EventID) bool {
+next:
+	for _, part := range f.parts {
+		b := &part[blockOf(id, part)]
+		bits := binary.BigEndian.Uint64(id[8:])
+		for range idProbes {
+			if b[bits>>6&7]&(1<<(bits&63)) == 0 {
+				continue next
+			}
+			bits >>= 9
+		}
+		return true
+	}
+	return false
+}
+
+// blockOf is where in a part an id belongs; the lengths of parts are powers of two.
+func blockOf(id nostr.EventID, part []idBlock) uint64 {
+	return binary.BigEndian.Uint64(id[:]) & uint64(len(part)-1)
+}

@@ -1,0 +1,81 @@
+package store
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"rhea/proto/nostr"
+	"rhea/proto/nostr/nostrtest"
+	"rhea/proto/relaypb"
+)
+
+func idOf(n int) nostr.EventID {
+	return sha256.Sum256(binary.BigEndian.AppendUint64(nil, uint64(n)))
+}
+
+func TestIDFilter(t *testing.T) {
+	const ids = 300_000 // three parts
+	var f idFilter
+	if f.may(idOf(0)) {
+		t.Error("an empty filter knows an id")
+	}
+	for n := range ids {
+		f.add(idOf(n))
+	}
+	wrong := 0
+	for n := range ids {
+		if !f.may(idOf(n)) {
+			t.Fatalf("id %d is not known", n)
+		}
+		if f.may(idOf(ids + n)) {
+			wrong++
+		}
+	}
+	if wrong*100 > ids {
+		t.Errorf("%d of %d ids that are not there seem to be", wrong, ids)
+	}
+	size := 0
+	for _, part := range f.parts {
+		size += len(part) * 64
+	}
+	if size > 4*ids || len(f.parts) != 3 {
+		t.Errorf("%d ids take %d bytes in %d parts", ids, size, len(f.parts))
+	}
+}
+
+// TestKnownAfterOpening has the ids of a store known when they have been read, and
+// duplicates told as such before that too.
+func TestKnownAfterOpening(t *testing.T) {
+	fs := vfs.NewMem()
+	s := openOnce(t, fs)
+	events := nostrtest.Events(t)[:200]
+	load(t, s, events)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = openMem(t, Options{FS: fs})
+	s.w.known.done.Wait()
+	before := s.w.known.before.Load()
+	if before == nil {
+		t.Fatal("the ids have not been read")
+	}
+	for _, ids := range []*idFilter{nil, before} {
+		s.w.known.before.Store(ids)
+		for _, e := range events {
+			if p, err := placeOf(s.db, e.ID); err != nil {
+				t.Fatal(err)
+			} else if p.seq == 0 {
+				continue // replaced, or never stored
+			}
+			if v, _ := commit(t, s, incomingOf(e)); v[0].Outcome != relaypb.Outcome_DUPLICATE {
+				t.Fatalf("%s again: %v", e.ID, v[0])
+			}
+		}
+	}
+	if unread := (&known{}); !unread.may(idOf(1)) || s.w.known.may(idOf(1)) {
+		t.Error("an id that is not stored must be looked up before the ids are read, and not after")
+	}
+}
