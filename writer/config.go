@@ -26,7 +26,7 @@ func DefaultConfig() Config {
 	return Config{
 		Dir:           "rhea-data",
 		Cache:         64 << 20,
-		MemTable:      16 << 20,
+		MemTable:      8 << 20,
 		DiskReserve:   256 << 20,
 		EphemeralKeep: 5 * time.Minute,
 		ScanQueue:     256,

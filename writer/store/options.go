@@ -17,7 +17,7 @@ type Options struct {
 	// as they went out, the rest uncompressed blocks. 0 means 64 MiB.
 	CacheBytes int64
 	// MemTableBytes is the size at which what was committed is flushed from
-	// memory to tables; up to two of them are held. 0 means 16 MiB.
+	// memory to tables; up to two of them are held. 0 means 8 MiB.
 	MemTableBytes uint64
 	// ReserveBytes is the free space on the disk below which nothing more is
 	// taken, so that Pebble can still compact. 0 means 256 MiB, less than 0 none.
@@ -37,7 +37,7 @@ type Options struct {
 
 const (
 	defaultCache    = 64 << 20
-	defaultMemTable = 16 << 20
+	defaultMemTable = 8 << 20
 	defaultReserve  = 256 << 20
 	defaultKeep     = 5 * time.Minute
 )
