@@ -137,7 +137,7 @@ func (r *Roster) Run(ctx context.Context) error {
 		}
 	}
 	r.bus.Publish(r.bus.Space.Hello(), &relaypb.Hello{})
-	beat := time.NewTicker(announceEvery)
+	beat := time.NewTimer(toBeat(time.Now()))
 	defer beat.Stop()
 	settle := time.NewTimer(settleTime)
 	defer settle.Stop()
@@ -161,6 +161,7 @@ func (r *Roster) Run(ctx context.Context) error {
 			}
 			r.settle()
 		case <-beat.C:
+			beat.Reset(toBeat(time.Now()))
 			if err := r.muzzled(); err != nil {
 				return err
 			}
@@ -170,6 +171,14 @@ func (r *Roster) Run(ctx context.Context) error {
 			r.announce()
 		}
 	}
+}
+
+// toBeat is how long it is until the next announcement. All processes announce
+// themselves at the same times of the wall clock, as far as their clocks agree, so that
+// an idle one is woken once for all of them; announceEvery passes at the most,
+// whatever the clock does.
+func toBeat(now time.Time) time.Duration {
+	return announceEvery - time.Duration(now.UnixNano())%announceEvery
 }
 
 // settle says, here and on the bus, that everybody has had time to be heard.
