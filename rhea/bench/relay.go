@@ -188,8 +188,8 @@ func (r *Relay) Processes() ([]int, error) {
 	return proc.Tree(r.pids...)
 }
 
-// BusMessages is how many messages the relay's NATS server has taken in and given
-// out; ok is false for a relay that has none, or says nothing about it.
+// BusMessages is how many bus messages the relay's stages have sent and received, over
+// NATS or in memory; ok is false for a relay that has none, or says nothing about it.
 func (r *Relay) BusMessages() (n float64, ok bool) {
 	client := http.Client{Timeout: 2 * time.Second}
 	defer client.CloseIdleConnections()
@@ -205,7 +205,7 @@ func (r *Relay) BusMessages() (n float64, ok bool) {
 		}
 		for line := range bytes.Lines(text) {
 			name, value, _ := strings.Cut(strings.TrimSpace(string(line)), " ")
-			if name, _, _ = strings.Cut(name, "{"); name == "rhea_nats_in_messages_total" || name == "rhea_nats_out_messages_total" {
+			if name, _, _ = strings.Cut(name, "{"); name == "rhea_bus_in_messages_total" || name == "rhea_bus_out_messages_total" {
 				v, err := strconv.ParseFloat(value, 64)
 				n, ok = n+v, ok || err == nil
 			}
