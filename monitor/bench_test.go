@@ -194,3 +194,36 @@ func BenchmarkCatchUp(b *testing.B) {
 		c.flush(time.Unix(0, 0))
 	}
 }
+
+// BenchmarkFollow tells what an event of the log costs a monitor that nobody is
+// subscribed at, with the decoding of the message and the collector's work.
+func BenchmarkFollow(b *testing.B) {
+	c := benchCore(DefaultConfig())
+	gen := nostrtest.NewEventGen(1, 0)
+	const batch = 32
+	e := &relaypb.Entries{Store: 1}
+	for range batch {
+		event := gen.Event()
+		e.Entries = append(e.Entries, &relaypb.Entry{Header: nostr.AppendHeader(nil, event), Json: fmt.Appendf(nil, "%600d", 1)})
+	}
+	b.ReportAllocs()
+	seq := uint64(1)
+	for b.Loop() {
+		e.From, e.Next = seq, seq+batch
+		for i := range e.Entries {
+			e.Entries[i].Seq = seq + uint64(i)
+		}
+		seq = e.Next
+		message, err := proto.Marshal(e)
+		got := new(relaypb.Entries)
+		if err == nil {
+			err = proto.Unmarshal(message, got)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		c.follow(time.Unix(0, 0), got)
+		c.flush(time.Unix(0, 0))
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/batch, "ns/event")
+}

@@ -16,7 +16,7 @@ type Config struct {
 
 // DefaultConfig suits a relay with some ten thousands of subscriptions.
 func DefaultConfig() Config {
-	return Config{WindowBytes: 16 << 20, WindowEntries: 50_000, MaxWatches: 1_000_000, MaxFilterBytes: 1 << 30}
+	return Config{WindowBytes: 8 << 20, WindowEntries: 50_000, MaxWatches: 1_000_000, MaxFilterBytes: 1 << 30}
 }
 
 // Validate reports the first setting out of its bounds.
