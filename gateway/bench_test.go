@@ -69,6 +69,7 @@ func liveCore(b *testing.B, conns int) (c *core, on network, nums []uint64, clie
 		c.part(&relaypb.Part{Num: cn.subs[0].num, Worker: 2, AsOf: 1, Eose: true})
 		nums = append(nums, cn.subs[0].num)
 	}
+	c.WatchFresh()
 	c.deliveries(&relaypb.Deliveries{Monitor: 3, Number: 1, Upto: 1, Watching: nums})
 	return c, on, nums, clients
 }
@@ -117,6 +118,9 @@ func benchmarkDeliver(b *testing.B, n int, mode deflate.Mode) {
 		}
 	}
 	b.StopTimer()
+	if delivered := c.metrics.delivered.Value(); int(delivered) != b.N*n {
+		b.Fatalf("%v deliveries, want %d", delivered, b.N*n)
+	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/delivery")
 	b.ReportMetric(float64(c.metrics.bytesOut.Value()-before)/float64(b.N*n), "wire-B/delivery")
 	for _, cn := range c.conns {

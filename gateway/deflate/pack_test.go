@@ -39,7 +39,7 @@ func texts(t *testing.T) [][]byte {
 	for n := range 300 {
 		all = append(all, bytes.Repeat([]byte("a"), n))
 	}
-	for _, n := range []int{1 << 10, 1<<15 - 1, 1 << 15, 1<<16 - 1, 1 << 16, 1<<17 + 1, 1 << 18} {
+	for _, n := range []int{1 << 10, 1<<15 - 1, 1 << 15, 1<<16 - 1, 1 << 16, 1<<17 + 1} {
 		noise, hex := make([]byte, n), make([]byte, n)
 		for i := range noise {
 			noise[i], hex[i] = byte(rng.Uint32()), "0123456789abcdef"[rng.IntN(16)]
