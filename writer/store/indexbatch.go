@@ -41,12 +41,14 @@ func (b *indexBatch) len() int { return len(b.keys) + 3*len(b.ops) }
 
 // moveTo adds the keys to a batch, and empties b.
 func (b *indexBatch) moveTo(batch *pebble.Batch) (err error) {
-	// Stable, as a key may be set and then deleted.
-	slices.SortStableFunc(b.ops, func(x, y indexOp) int {
+	slices.SortFunc(b.ops, func(x, y indexOp) int {
 		if c := cmp.Compare(x.order, y.order); c != 0 {
 			return c
 		}
-		return bytes.Compare(b.keys[x.from:x.to], b.keys[y.from:y.to])
+		if c := bytes.Compare(b.keys[x.from:x.to], b.keys[y.from:y.to]); c != 0 {
+			return c
+		}
+		return cmp.Compare(x.from, y.from) // a key may be set and then deleted
 	})
 	for _, op := range b.ops {
 		key := b.keys[op.from:op.to]
