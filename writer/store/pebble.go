@@ -19,9 +19,8 @@ func pebbleOptions(s *Store) *pebble.Options {
 		MemTableSize: s.opt.MemTableBytes,
 		Logger:       pebbleLogger{s},
 		// Columnar blocks make index keys, which share long prefixes, small and quick
-		// to search. What Pebble 2.1 has beyond this version is for blob files, which
-		// are not used.
-		FormatMajorVersion: pebble.FormatTableFormatV6,
+		// to search, and values can be kept apart.
+		FormatMajorVersion: pebble.FormatValueSeparation,
 		// With memtables half as large as is usual, flushes are twice as many; this has as
 		// much come down in one compaction as before.
 		L0CompactionThreshold: 8,
@@ -39,7 +38,19 @@ func pebbleOptions(s *Store) *pebble.Options {
 		l.BlockSize = 16 << 10
 	}
 	o.ApplyCompressionSettings(compression)
+	o.Experimental.ValueSeparationPolicy = apart
 	return o
+}
+
+// apart has the values of the log, which are two thirds of all bytes, written to files
+// of their own when they are flushed. Compactions, which the index keys need, then
+// leave them alone, until a fifth of such files is garbage. No other value is as long
+// as 128 bytes.
+func apart() pebble.ValueSeparationPolicy {
+	return pebble.ValueSeparationPolicy{
+		Enabled: true, MinimumSize: 128, MaxBlobReferenceDepth: 10,
+		RewriteMinimumAge: 5 * time.Minute, TargetGarbageRatio: 0.2,
+	}
 }
 
 // deleter makes Pebble delete a WAL that is not needed any more, where it would keep

@@ -241,6 +241,21 @@ func TestFormat2(t *testing.T) {
 	}
 }
 
+// TestOlderPebble opens a store that an older version of Pebble has written, for
+// reading and for writing.
+func TestOlderPebble(t *testing.T) {
+	fs := vfs.NewMem()
+	plant(t, fs, metaFormat, []byte{0, 0, 0, 3}, metaID, []byte("identity"), metaState, make([]byte, 24))
+	if rep, err := Check("store", Options{FS: fs}); err != nil || len(rep.Problems) > 0 {
+		t.Fatalf("read only: %v, %v", rep, err)
+	}
+	s := openOnce(t, fs)
+	load(t, s, nostrtest.Events(t)[:10])
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // rewriteBodies makes every entry of the log one of format 2.
 func rewriteBodies(s *Store) error {
 	it, err := s.db.NewIter(within(spaceLog))
