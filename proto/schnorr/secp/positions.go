@@ -5,8 +5,9 @@ const (
 	termMultiples = 1 << (termWidth - 2)
 	// loadPoints is how many points are loaded at a time, if there is more than
 	// one position among them: they and their slopes then stay in the processor's
-	// second cache, and the inversions of a load are shared by many.
-	loadPoints = 2048
+	// second cache, and the inversions of a load are shared by many. 2,048 is 5 %
+	// slower, 8,192 no faster.
+	loadPoints = 4096
 	// fewPairs is when sharing an inversion (270 multiplications) saves less
 	// than it costs: a pair costs 6, and 11 when added in the end.
 	fewPairs = 54
