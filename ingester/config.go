@@ -8,7 +8,7 @@ import (
 // Config is section [ingester]. What an event may look like is section [limits].
 type Config struct {
 	SeenEvents int `toml:"seen_events" help:"verified events that are remembered, so that copies cost no signature check (about 35 bytes each)"`
-	AuthorKeys int `toml:"author_keys" help:"authors whose decompressed public key is remembered (about 90 bytes each)"`
+	AuthorKeys int `toml:"author_keys" help:"authors whose decompressed public key is remembered (about 100 bytes each)"`
 	Verifiers  int `toml:"verifiers" help:"signatures that are verified at the same time; 0: one for each processor" live:"true"`
 }
 

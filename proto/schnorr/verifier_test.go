@@ -58,7 +58,7 @@ func checkBatch(t testing.TB, what string, v *Verifier, sigs []Signature) (valid
 func TestGoodBatches(t *testing.T) {
 	src := newSource(t)
 	for _, v := range []*Verifier{NewVerifier(nil), NewVerifier(NewKeys(5))} {
-		for _, n := range []int{0, 1, 2, 3, 4, 7, 64, 33, MaxBatch + 1, 2*MaxBatch + 3} {
+		for _, n := range []int{0, 1, 2, 3, 4, 7, 33, 2*MaxBatch + 3} {
 			if got := checkBatch(t, "good", v, signedBatch(t, src, n)); got != n {
 				t.Errorf("%d of %d valid", got, n)
 			}
@@ -70,7 +70,7 @@ func TestGoodBatches(t *testing.T) {
 func TestBadAtEveryPosition(t *testing.T) {
 	src := newSource(t)
 	v := NewVerifier(NewKeys(7))
-	for _, n := range []int{3, 4, 5, 13, 16} {
+	for _, n := range []int{3, 4, 5, 13} {
 		sigs := signedBatch(t, src, n)
 		spoil := func(i int) { sigs[i].Sig[32+i%32] ^= 1 << (i % 7) }
 		for i := range sigs {
@@ -162,8 +162,8 @@ func TestCrookedBatches(t *testing.T) {
 	}
 	v := NewVerifier(NewKeys(100))
 	for name, c := range cases {
-		for _, size := range []int{4, 40} {
-			for _, at := range [][2]int{{0, 1}, {0, size - 1}, {size - 1, size / 2}} {
+		for _, size := range []int{4, 30} {
+			for _, at := range [][2]int{{0, 1}, {size - 1, size / 2}} {
 				sigs := signedBatch(t, src, size)
 				c.spoil(&sigs[at[0]], &sigs[at[1]])
 				if got := checkBatch(t, name, v, sigs); got != size-c.bad {
@@ -185,7 +185,7 @@ func negatedS(sig [64]byte) [64]byte {
 // nonce for many.
 func TestSmallSecrets(t *testing.T) {
 	v := NewVerifier(nil)
-	for _, size := range []int{4, 30, 100} {
+	for _, size := range []int{4, 60} {
 		sigs := make([]Signature, size)
 		for i := range sigs {
 			s := &sigs[i]

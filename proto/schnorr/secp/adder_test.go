@@ -13,7 +13,7 @@ import (
 func TestAdder(t *testing.T) {
 	r := newRand(t)
 	var a Adder
-	for round := range 120 {
+	for round := range 36 {
 		n := []int{0, 1, 2, 5, 30, 90}[round%6]
 		a.Reset()
 		base := randomScalar(r)
@@ -65,7 +65,7 @@ func TestAdder(t *testing.T) {
 func TestAdderCancels(t *testing.T) {
 	r := newRand(t)
 	var a Adder
-	for _, n := range []int{1, 3, 40, 200} {
+	for _, n := range []int{1, 3, 100} {
 		a.Reset()
 		for range n {
 			q, k := randomPoint(t, r), randomScalar(r)

@@ -11,16 +11,15 @@ const baseWidth = 14
 // about a millisecond.
 var baseTable = sync.OnceValue(func() *[1 << (baseWidth - 2)]Affine {
 	var table [1 << (baseWidth - 2)]Affine
-	// A row of Jacobian points, then affine with one inversion for all.
 	var twice, p Jacobian
 	twice.set(&g)
 	twice.double()
 	var d Affine
 	twice.affine(&d)
 	p.set(&g)
-	before := make([]Field, len(table)) // the product of all z so far
+	// One inversion serves all: before[i] is the product of all z below i.
+	z, before := make([]Field, len(table)), make([]Field, len(table))
 	product := Field{1}
-	z := make([]Field, len(table))
 	for i := range table {
 		table[i] = Affine{p.x, p.y}
 		z[i], before[i] = p.z, product
@@ -69,7 +68,7 @@ func (d *baseDigits) set(s *Scalar) {
 	}
 }
 
-// at calls add with the point of each half at a position.
+// point returns what stands at a position of one half, if anything does.
 func (d *baseDigits) point(half, pos int, table *[1 << (baseWidth - 2)]Affine) (q Affine, ok bool) {
 	v := d[half][pos]
 	if v == 0 {
