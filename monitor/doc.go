@@ -22,7 +22,7 @@
 //
 // The core is a plain struct in one goroutine; index, filters, window and watches
 // are parts of it. Watches, filters and what these ask for are records in arenas,
-// without pointers (docs/decisions/0015): a small subscription takes 200 bytes with
+// without pointers (docs/decisions/0017): a small subscription takes 200 bytes with
 // its place in the index, and Go's collector nothing. Equal filters are one, and so
 // are equal values in whatever filters they are.
 //
