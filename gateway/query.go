@@ -177,7 +177,11 @@ func (c *core) eose(s *sub, last *relaypb.Part) {
 	s.num = c.number(s.conn.shard)
 	c.subs[s.num] = s
 	s.seen = subject.Seq(asOf)
-	c.fresh = append(c.fresh, s.num)
+	if c.policy.Mute { // who listens is counted from now on
+		c.watch(s)
+	} else {
+		c.fresh = append(c.fresh, s.num)
+	}
 	c.fund(s.conn)
 }
 
