@@ -20,7 +20,6 @@ type opening struct {
 	req     func(i int) []byte // of the i-th connection; its subscription must be "s"
 	latency histogram.Histogram
 	failed  atomic.Pointer[error] // the first connection that could not be made
-	closed  reasons
 }
 
 // open makes n connections, or as many as can be had.

@@ -18,8 +18,7 @@ type chain struct {
 	busy   bool          // the replay has been asked for a slice
 	reply  string        // where the recorded reply to the last slice comes; empty: it has
 	cursor []byte        // in the recording
-	asOf   uint64
-	latest time.Time // in the recording
+	latest time.Time     // in the recording
 	counts [2]uint64
 }
 
