@@ -147,6 +147,7 @@ func (r *readers) queueFetch(msg *bus.Message, ask *relaypb.LogFetch) {
 
 func (r *readers) serveScans() {
 	outbox := r.bus.NewOutbox()
+	outbox.Keep = 2 * maxReply // a large answer, however its buffer has grown
 	for q := range r.scans {
 		reply := &relaypb.ScanReply{Error: nostr.Failed.Text("the writer is stopping")}
 		if r.stopping.Err() == nil {

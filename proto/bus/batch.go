@@ -97,6 +97,11 @@ func cutFrame(data []byte) (body, rest []byte, err error) {
 
 // Outbox packs messages into batches. It belongs to one goroutine.
 type Outbox struct {
+	// Keep is the size of the largest buffer that is kept for each subject between
+	// flushes, in bytes, if that is more than two batches. It is for those who send large
+	// messages all the time, to few.
+	Keep int
+
 	bus     *Bus
 	conn    Conn
 	open    map[string]*batch
@@ -176,7 +181,7 @@ func (o *Outbox) Failed() uint64 { return o.dropped }
 func (o *Outbox) publish(bt *batch) error {
 	appendStamp(bt.data[:0], time.Now())
 	err := o.conn.Publish(bt.subject, "", bt.data)
-	if cap(bt.data) > 2*MaxBatch {
+	if cap(bt.data) > max(2*MaxBatch, o.Keep) {
 		bt.data = nil
 	}
 	bt.data = bt.data[:0]
