@@ -101,13 +101,14 @@ func (e *epoll) close() {
 	e.goroutines.close()
 }
 
-// attach takes the socket out of nc, so that what Go keeps for it goes.
+// attach takes the socket out of nc, so that what Go keeps for it goes. That takes a
+// second file for a moment: when there is none, nc is served by goroutines, and those
+// who come next wait, as always when a process has no more files.
 func (e *epoll) attach(nc net.Conn, id subject.ConnID) (wire, error) {
 	tcp, ok := nc.(*net.TCPConn)
 	if !ok {
 		return e.goroutines.attach(nc, id)
 	}
-	defer nc.Close()
 	raw, err := tcp.SyscallConn()
 	if err != nil {
 		return nil, err
@@ -119,7 +120,11 @@ func (e *epoll) attach(nc net.Conn, id subject.ConnID) (wire, error) {
 	}); err != nil {
 		return nil, err
 	}
-	return w, failed
+	if failed != nil {
+		return e.goroutines.attach(nc, id)
+	}
+	_ = nc.Close() // the socket lives on
+	return w, nil
 }
 
 // polled is a socket in an epoll.

@@ -19,7 +19,8 @@ func TestReplayElsewhere(t *testing.T) {
 	file := tutorialSession(t)
 	r := start(t, "up", "", nil)
 	out, code, err := rheaReplay("--expect", "--to", r.busURL(), file)
-	if err != nil || code != 0 || !strings.Contains(out, " 10  as recorded\n") {
+	// The subscription was registered before the AUTH and again after it, or only then.
+	if err != nil || code != 0 || !strings.Contains(out, " 10  as recorded\n") && !strings.Contains(out, " 9  as recorded\n") {
 		t.Errorf("%v, exit code %d\n%s", err, code, out)
 	}
 	out, code, err = rheaReplay("--expect", "--to", r.busURL(), file)

@@ -53,6 +53,11 @@ type listening struct {
 	may     []string
 }
 
+// lacks reports whether something is still to come of what a subscription was sent.
+func (l *listening) lacks(got []string) bool {
+	return slices.ContainsFunc(l.must, func(id string) bool { return count(got[l.stored:], id) < count(l.must, id) })
+}
+
 // soon is when a passing event passes.
 const soon = 2
 
@@ -344,6 +349,13 @@ func (w *world) settle(conn int) error {
 		}
 	}
 	for _, l := range c.subs {
+		// A subscription that has just begun is registered a little later than it was
+		// answered, and hears then what the mark has overtaken.
+		for l.lacks(c.got[l.id]) {
+			if _, err := c.frame(); err != nil {
+				break
+			}
+		}
 		got := c.got[l.id][l.stored:]
 		// As often as it was stored: an event that was replaced may be stored again when
 		// what replaced it has been deleted.
