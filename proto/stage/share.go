@@ -9,9 +9,9 @@ import (
 // machine. It is for main functions: it changes the whole process.
 //
 // The process gets the given part of the processors that it may use, at least one,
-// unless the part is nil or the environment sets GOMAXPROCS. What mostly moves messages needs no more,
-// and with more pays for each message that threads wake one another and look for
-// work.
+// unless the part is nil or the environment sets GOMAXPROCS. What mostly moves
+// messages needs no more, and with more pays for each message that threads wake one
+// another and look for work.
 //
 // And a thread that is woken waits until the one that runs there is done, as far as
 // the kernel knows such a thing (SCHED_BATCH on Linux). So a stage that is behind
