@@ -68,12 +68,12 @@ func (s *Supervisor) roll(ctx context.Context, r Roll) error {
 // try finds out, before anything is stopped, whether the programs run at all and
 // like their settings.
 func (s *Supervisor) try(ctx context.Context, todo []*child) error {
-	tried := make(map[string]bool)
+	tried := make(map[subject.Stage]bool)
 	for _, c := range todo {
-		if tried[c.Path] {
+		if tried[c.Stage] {
 			continue
 		}
-		tried[c.Path] = true
+		tried[c.Stage] = true
 		if said, err := s.tryOne(ctx, c.Program); err != nil {
 			why, _, _ := strings.Cut(said, "\n")
 			return fmt.Errorf("nothing was replaced, since the program of %s does not start: %w: %s", c.Name, err, why)

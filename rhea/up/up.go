@@ -9,7 +9,7 @@
 //	│ control.run    rhea restart                  │
 //	│ Supervisor.Run deaths, order of stopping,    │
 //	│                rolling replacement           │
-//	│  └ child.keep  start, wait, start again  × n │── stdin ──► rhea-writer, rhea-gateway, …
+//	│  └ child.keep  start, wait, start again  × n │── stdin ──► rhea stage writer, rhea stage gateway, …
 //	│     ├ Wait     of os/exec                × n │◄─ stderr ──
 //	│     └ hearReady                          × n │◄─ sd_notify ──
 //	└──────────────────────────────────────────────┘
@@ -47,8 +47,8 @@ type Options struct {
 	BusListen string     // address of the NATS server
 	Bus       bus.Config // without URL
 	Counts    map[subject.Stage]int
-	Paths     map[subject.Stage]string // of the programs; see Find
-	Env       []string                 // of the children, except the bus and what EnvOf adds
+	Path      string   // of the program rhea, whose command stage the children are
+	Env       []string // of the children, except the bus and what EnvOf adds
 	// EnvOf, which may be nil, returns what only the n-th child of all gets.
 	EnvOf func(n int) []string
 	// Addresses are where the gateways accept connections.
@@ -141,7 +141,7 @@ func (o Options) programs() []Program {
 	var programs []Program
 	for _, st := range subject.Stages() {
 		for n := range o.Counts[st] {
-			p := Program{Stage: st, Name: string(st), Path: o.Paths[st], Env: env[:len(env):len(env)]}
+			p := Program{Stage: st, Name: string(st), Path: o.Path, Args: []string{"stage", string(st)}, Env: env[:len(env):len(env)]}
 			if o.Counts[st] > 1 {
 				p.Name = fmt.Sprintf("%s-%d", st, n+1)
 			}

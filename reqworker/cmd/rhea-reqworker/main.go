@@ -3,34 +3,8 @@
 package main
 
 import (
-	"context"
-
-	"rhea/proto/bus"
-	"rhea/proto/limits"
-	"rhea/proto/policy"
 	"rhea/proto/stage"
-	"rhea/proto/subject"
 	"rhea/reqworker"
 )
 
-type config struct {
-	Reqworker reqworker.Config `toml:"reqworker" help:"queries of what is stored"`
-	Limits    limits.Limits    `toml:"limits" help:"what clients may send; the same in every process"`
-	Policy    policy.Policy    `toml:"policy" help:"who must authenticate, who may read what; the same in every process"`
-	Bus       bus.Config       `toml:"bus" help:"the message bus; the same in every process"`
-}
-
-func main() {
-	cfg := config{Reqworker: reqworker.DefaultConfig(), Limits: limits.Default(), Policy: policy.Default(), Bus: bus.DefaultConfig()}
-	stage.Main(stage.Program{
-		Name: "rhea-reqworker", Stage: string(subject.Reqworker), Version: stage.Version(), Part: stage.Quarter,
-		Doc: "The reqworker stage of a Rhea relay: checks the filters of REQs and COUNTs, reads what is stored slice by slice, " +
-			"and sends it as fast as each client takes it. Start as many as there is work for.",
-		Config: &cfg,
-		Run: func(ctx context.Context, p stage.Process) error {
-			return stage.WithBus(ctx, p, cfg.Bus, cfg.Limits, cfg.Policy, stage.Version(), func(ctx context.Context, env stage.Env) error {
-				return reqworker.Run(ctx, cfg.Reqworker, env)
-			})
-		},
-	})
-}
+func main() { stage.Main(reqworker.Program()) }

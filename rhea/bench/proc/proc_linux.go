@@ -100,8 +100,8 @@ func wakeups(pid int) (n uint64) {
 	return n
 }
 
-// name is what a process is called in a report: the stage of a rhea-<stage>, "up" and
-// "solo" of rhea, or its own name.
+// name is what a process is called in a report: the stage of a rhea-<stage> or a rhea
+// stage <stage>, "up" and "solo" of rhea, or its own name.
 func name(pid int) string {
 	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	args := strings.Split(string(line), "\x00")
@@ -113,6 +113,9 @@ func name(pid int) string {
 		return stage
 	}
 	if base == "rhea" && len(args) > 1 {
+		if args[1] == "stage" && len(args) > 2 {
+			return args[2]
+		}
 		return args[1]
 	}
 	return base

@@ -19,17 +19,19 @@ type command struct {
 	name string
 	what string // one line
 	run  func(h stage.Host) int
-	// daemon is the part of the processors that it takes (stage.Share) if it is one of
-	// those that do not end when nobody reads their output any more, else nil; the others
-	// do, without a word, as programs in a pipe should.
-	daemon func(processors int) int
+	// daemon returns, for what follows the command, the part of the processors that it
+	// takes (stage.Share), if it is one of those that do not end when nobody reads their
+	// output any more; it is nil for the others, who do, without a word, as programs in a
+	// pipe should.
+	daemon func(args []string) func(processors int) int
 }
 
 func commands() []command {
 	return []command{
-		{"up", "run a relay, each stage a process", up, stage.Quarter},
-		{"solo", "run a relay in one process", solo, stage.Whole},
-		{"restart", "replace the processes of a running relay by the programs on disk", restart, nil},
+		{"up", "run a relay, each stage a process", up, always(stage.Quarter)},
+		{"solo", "run a relay in one process", solo, always(stage.Whole)},
+		{"stage", "run one stage, as rhea-STAGE does", runStage, partOfStage},
+		{"restart", "replace the processes of a running relay by the program on disk", restart, nil},
 		{"import", "publish events from JSON lines through a running relay", importEvents, nil},
 		{"export", "write stored events as JSON lines, oldest first", export, nil},
 		{"scan", "write the events that match a filter, newest first", scan, nil},
@@ -46,11 +48,15 @@ func commands() []command {
 	}
 }
 
+func always(part func(processors int) int) func([]string) func(int) int {
+	return func([]string) func(int) int { return part }
+}
+
 func main() {
 	for _, c := range commands() {
 		if c.daemon != nil && len(os.Args) > 1 && os.Args[1] == c.name {
 			stage.IgnoreBrokenPipes()
-			stage.Share(c.daemon)
+			stage.Share(c.daemon(os.Args[2:]))
 		}
 	}
 	os.Exit(run(stage.Host{

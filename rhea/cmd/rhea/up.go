@@ -58,7 +58,7 @@ func up(h stage.Host) int {
 }
 
 func superviseRelay(h stage.Host, l *stage.Loader, cfg settings.Relay, common stage.Common, args []string) error {
-	paths, err := relay.Find()
+	path, err := os.Executable()
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func superviseRelay(h stage.Host, l *stage.Loader, cfg settings.Relay, common st
 	// it goes.
 	env = append(env, "RHEA_WRITER_DIR="+cfg.Writer.Dir, "RHEA_GATEWAY_LISTEN="+address, "RHEA_GATEWAY_REUSE_PORT=true")
 	o := relay.Options{
-		Data: cfg.Up.Data, BusListen: cfg.Up.Bus, Bus: cfg.Bus, Counts: counts, Paths: paths, Env: env,
+		Data: cfg.Up.Data, BusListen: cfg.Up.Bus, Bus: cfg.Bus, Counts: counts, Path: path, Env: env,
 		Addresses: []string{address}, Drain: changes.drain,
 		Log: process.Log, Checks: process.Checks, Metrics: process.Metrics, Output: errs, Kill: kill, Hangups: changes.children,
 		OnReady: func() {

@@ -85,7 +85,7 @@ func readers(root string) (map[string][]string, error) {
 	by := make(map[string][]string)
 	tag := regexp.MustCompile("toml:\"([a-z]+)\"")
 	for _, st := range subject.Stages() {
-		path := filepath.Join(root, string(st), "cmd", "rhea-"+string(st), "main.go")
+		path := filepath.Join(root, string(st), "program.go")
 		source, err := os.ReadFile(path)
 		if err != nil {
 			return nil, err
