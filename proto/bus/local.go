@@ -96,18 +96,18 @@ func (c *localConn) Publish(subj, reply string, data []byte) error {
 	return err
 }
 
-// publish returns 0 if nobody hears it, here or elsewhere. When nobody does, although
-// there is company, NATS refuses the question. NATS has it first: so who hears
-// everything hears an answer after its question.
-func (c *localConn) publish(subj, reply string, data []byte) (listeners int, err error) {
+// publish tells NATS first: so who hears everything hears an answer after its
+// question.
+func (c *localConn) publish(subj, reply string, data []byte) (told audience, err error) {
 	if c.l.company() {
-		listeners, err = 1, c.l.outside.Publish(subj, reply, data)
+		told.elsewhere, err = true, c.l.outside.Publish(subj, reply, data)
 	}
-	return listeners + c.memoryConn.publish(subj, reply, data), err
+	told.here = c.memoryConn.publish(subj, reply, data)
+	return told, err
 }
 
 func (c *localConn) Request(ctx context.Context, subj string, data []byte) (*Message, error) {
-	return c.request(ctx, func(reply string) (int, error) { return c.publish(subj, reply, data) })
+	return c.request(ctx, func(reply string) (audience, error) { return c.publish(subj, reply, data) })
 }
 
 func (c *localConn) Reconnects() uint64 { return c.l.outside.Reconnects() }

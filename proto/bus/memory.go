@@ -147,34 +147,51 @@ func (c memoryConn) Subscribe(subj string, to chan *Message) (Subscription, erro
 }
 
 func (c memoryConn) Request(ctx context.Context, subj string, data []byte) (*Message, error) {
-	return c.request(ctx, func(reply string) (int, error) { return c.publish(subj, reply, data), nil })
+	return c.request(ctx, func(reply string) (audience, error) { return audience{here: c.publish(subj, reply, data)}, nil })
+}
+
+// audience is who was told a question: so many listeners of this Memory, and
+// perhaps others, of whom NATS says if there are none.
+type audience struct {
+	here      int
+	elsewhere bool
 }
 
 // request has a question asked and waits for the reply.
-func (c memoryConn) request(ctx context.Context, ask func(reply string) (listeners int, err error)) (*Message, error) {
+func (c memoryConn) request(ctx context.Context, ask func(reply string) (audience, error)) (*Message, error) {
 	reply := c.replies + "." + nuid.Next()
-	to := make(chan *Message, 1)
+	to := make(chan *Message, 2) // the reply, and before it a refusal
 	s, err := c.Subscribe(reply, to)
 	if err != nil {
 		return nil, err
 	}
 	defer s.Unsubscribe()
-	listeners, err := ask(reply)
+	told, err := ask(reply)
 	if err != nil {
 		return nil, err
 	}
-	if listeners == 0 {
+	if told == (audience{}) {
 		return nil, ErrNobody
 	}
-	select {
-	case msg := <-to:
-		if len(msg.Data) == 0 && msg.Header.Get("Status") == "503" { // NATS's "no responders"
-			return nil, ErrNobody
+	for {
+		select {
+		case msg := <-to:
+			if !refusesQuestion(msg) {
+				return msg, nil
+			}
+			// NATS knows nothing of who listens here, and may be quicker than they.
+			if told.here == 0 {
+				return nil, ErrNobody
+			}
+		case <-ctx.Done():
+			return nil, ctx.Err()
 		}
-		return msg, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
 	}
+}
+
+// refusesQuestion says whether a reply is NATS's "no responders".
+func refusesQuestion(reply *Message) bool {
+	return len(reply.Data) == 0 && reply.Header.Get("Status") == "503"
 }
 
 func (c memoryConn) Dropped() uint64    { return c.traffic.dropped.Load() }

@@ -151,3 +151,29 @@ func TestLocalRequest(t *testing.T) {
 		})
 	}
 }
+
+// TestLocalRequestIsSlow has an answer inside come after NATS has said that nobody
+// outside listens: who answers asks somebody outside first, whose reply NATS brings
+// after that refusal.
+func TestLocalRequestIsSlow(t *testing.T) {
+	h := newHouse(t)
+	inside, outside := listen(t, h.b), bus.Listen(h.outside, newReq, 0)
+	t.Cleanup(outside.Close)
+	if err := outside.Add(h.outside.Space.Req(2)); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		question := <-inside.C()
+		asked := make(chan error, 1)
+		go func() { asked <- h.b.Request(t.Context(), h.b.Space.Req(2), stop(2), newReq()) }()
+		done <- errors.Join(h.outside.Reply(<-outside.C(), stop(3)), <-asked, h.b.Reply(question, stop(4)))
+	}()
+	reply := newReq()
+	if err := h.a.Request(t.Context(), h.a.Space.Req(1), stop(1), reply); err != nil || reply.GetStop().GetNum() != 4 {
+		t.Fatal(err, reply)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
