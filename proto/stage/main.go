@@ -63,6 +63,24 @@ const (
 // input means the end of the supervisor.
 const SupervisedEnv = "RHEA_SUPERVISED"
 
+func (h Host) supervised() bool {
+	v, _ := h.LookupEnv(SupervisedEnv)
+	return v == "1"
+}
+
+// Orphaned returns a channel that is closed when the supervisor is gone, never when there
+// is none. It is called once, as it reads the standard input, for the life of the process.
+func (h Host) Orphaned() <-chan struct{} {
+	orphaned := make(chan struct{})
+	if h.supervised() {
+		go func() {
+			_, _ = io.Copy(io.Discard, h.Stdin) // an error ends the input as well
+			close(orphaned)
+		}()
+	}
+	return orphaned
+}
+
 // DrainConfig is section [stage].
 type DrainConfig struct {
 	Drain time.Duration `toml:"drain" help:"how long a stop may take before what is unfinished is abandoned" live:"true"`
@@ -170,8 +188,7 @@ func (p Program) live(h Host, loader *Loader, common Common) int {
 	process := newProcess(h.Stderr, common.Log, p.Stage, newInstance())
 	log := process.Log
 	started := time.Now()
-	supervisor, _ := h.LookupEnv(SupervisedEnv)
-	supervised := supervisor == "1"
+	supervised := h.supervised()
 	// Who replaces a process has the new one run beside the old one.
 	server, err := startMetrics(common.Metrics.Listen, supervised, process.shell, log)
 	if err != nil {
@@ -188,13 +205,7 @@ func (p Program) live(h Host, loader *Loader, common Common) int {
 	ended := make(chan error, 1)
 	go func() { ended <- p.Run(ctx, process) }()
 	telling.Go(func() { process.shell.notifyReady(ctx, h.LookupEnv, log) })
-	orphaned := make(chan struct{})
-	if supervised {
-		go func() {
-			_, _ = io.Copy(io.Discard, h.Stdin) // an error ends the input as well
-			close(orphaned)
-		}()
-	}
+	orphaned := h.Orphaned()
 
 	drain := p.patience(loader.Settings())
 	reloads := NewReloads(loader, process)

@@ -19,6 +19,7 @@ import (
 	"syscall"
 	"time"
 
+	"rhea/proto/stage"
 	"rhea/rhea/bench/proc"
 )
 
@@ -63,7 +64,7 @@ func Start(ctx context.Context, rhea, mode, parent string) (*Relay, error) {
 	}
 	c := &child{data: data, logs: &tail{}, done: make(chan struct{})}
 	c.cmd = exec.Command(rhea, mode, "--listen", "127.0.0.1:0", "--data", data, "--metrics.listen", address(port))
-	c.cmd.Env = append(os.Environ(), "RHEA_GATEWAY_MAX_PER_ADDRESS=1000000", "RHEA_GATEWAY_MAX_CONNECTIONS=1000000")
+	c.cmd.Env = append(os.Environ(), "RHEA_GATEWAY_MAX_PER_ADDRESS=1000000", "RHEA_GATEWAY_MAX_CONNECTIONS=1000000", stage.SupervisedEnv+"=1")
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C is for us to pass on
 	c.cmd.Stderr = c.logs
 	r := &Relay{Name: "rhea " + mode, Dir: data, own: c}
@@ -108,6 +109,10 @@ func free(port, n int) error {
 func (c *child) start(ctx context.Context) (url string, err error) {
 	out, err := c.cmd.StdoutPipe()
 	if err != nil {
+		return "", err
+	}
+	// Nothing is ever written here: its end tells the relay that this process was killed.
+	if _, err := c.cmd.StdinPipe(); err != nil {
 		return "", err
 	}
 	if err := c.cmd.Start(); err != nil {

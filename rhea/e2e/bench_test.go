@@ -16,6 +16,7 @@ import (
 
 	"rhea/proto/subject"
 	"rhea/rhea/bench"
+	"rhea/rhea/bench/proc"
 )
 
 // benchmark is a run of rhea bench that takes seconds; what it starts keeps its data in
@@ -135,6 +136,38 @@ func TestBenchInterrupted(t *testing.T) {
 			}
 			if left, err := os.ReadDir(tmp); err != nil || len(left) > 0 {
 				t.Errorf("leaves %v behind: %v", left, err)
+			}
+		})
+	}
+}
+
+// Whoever kills a run is left its data, and no process.
+func TestBenchKilled(t *testing.T) {
+	for _, mode := range []string{"up", "solo"} {
+		t.Run(mode, func(t *testing.T) {
+			cmd := benchmark(t, t.TempDir(), "--mode", mode, "--time", "30s", "ingest", "req-id")
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			var pids []int
+			for lines := bufio.NewScanner(out); lines.Scan(); {
+				if strings.HasPrefix(lines.Text(), "ingest ") {
+					if pids, err = proc.Tree(cmd.Process.Pid); err != nil {
+						t.Error(err)
+					}
+					cmd.Process.Kill()
+				}
+			}
+			cmd.Wait() // killed
+			if want := map[string]int{"up": 2 + len(subject.Stages()), "solo": 2}[mode]; len(pids) != want {
+				t.Errorf("%d processes, want %d", len(pids), want)
+			}
+			for _, pid := range pids {
+				waitEnd(t, pid)
 			}
 		})
 	}

@@ -74,12 +74,23 @@ func superviseRelay(h stage.Host, l *stage.Loader, cfg settings.Relay, common st
 	}
 	defer stopMetrics()
 	changes := newChanges(stage.NewReloads(l, process), l.Settings(), stage.NewHangup(h.HasTerminal))
-	ctx, kill, stopWatching := stopOnSignals(h.Signals, changes.signal)
-	defer stopWatching()
-	watching, stopReloading := context.WithCancel(ctx)
-	var reloading sync.WaitGroup
-	reloading.Go(func() { changes.watch(watching) })
-	defer func() { stopReloading(); reloading.Wait() }()
+	ctx, kill, stopHearing := stopOnSignals(h.Signals, changes.signal)
+	defer stopHearing()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	watching, stopWatching := context.WithCancel(ctx)
+	var watchers sync.WaitGroup
+	watchers.Go(func() { changes.watch(watching) })
+	orphaned := h.Orphaned()
+	watchers.Go(func() {
+		select {
+		case <-orphaned:
+			process.Log.Info("stopping", "because", "the supervisor is gone")
+			stop()
+		case <-watching.Done():
+		}
+	})
+	defer func() { stopWatching(); watchers.Wait() }()
 	counts := map[subject.Stage]int{
 		subject.Gateway: cfg.Up.Gateways, subject.Ingester: cfg.Up.Ingesters, subject.Reqworker: cfg.Up.Reqworkers,
 		subject.Monitor: cfg.Up.Monitors, subject.Writer: 1, subject.Negentropy: 1,
