@@ -3,8 +3,6 @@ package ingester
 import (
 	"unicode/utf8"
 
-	"google.golang.org/protobuf/proto"
-
 	"rhea/proto/bus"
 	"rhea/proto/nostr"
 	"rhea/proto/relaypb"
@@ -105,7 +103,7 @@ func (c *core) admit(f *relaypb.EventFrame, e *nostr.Event, now int64) (*relaypb
 		Vanish: vanish,
 		Hear:   c.policy.Mute && e.Kind.IsEphemeral(),
 	}
-	if proto.Size(a) > maxAdmitted {
+	if relaypb.Size(a) > maxAdmitted {
 		return nil, beyond("the event with its indexed tags is too large")
 	}
 	return a, nil

@@ -157,6 +157,9 @@ func before(next subject.Seq) subject.Seq {
 	return next - 1
 }
 
+// removedSize is about what a Removed takes of a bus message, in bytes.
+const removedSize = 48
+
 // commits checks a batch and returns its events.
 func (c *core) commits(e *relaypb.Entries) []commit {
 	list := make([]commit, 0, len(e.Entries))
@@ -174,6 +177,7 @@ func (c *core) commits(e *relaypb.Entries) []commit {
 		list = append(list, commit{
 			seq: subject.Seq(entry.Seq), header: h, json: entry.Json, parties: c.partiesOf(h),
 			asker: subject.Instance(entry.Asker), num: entry.Num,
+			pins: len(h) + len(entry.Json) + removedSize*len(entry.Removed),
 		})
 	}
 	return list

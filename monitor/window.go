@@ -15,13 +15,17 @@ type commit struct {
 	json    []byte
 	parties nostr.Parties // to one of a private kind, who alone may see it; else nil
 
+	// What it takes of the bus message that header and json are pieces of. That goes with
+	// the last of its commits, so one that has left the store takes it still.
+	pins int
+
 	// The gateway that wants to know who has heard it, 0: none, and under which number.
 	asker subject.Instance
 	num   uint64
 }
 
 func (c *commit) size() int {
-	return len(c.header) + len(c.json) + len(c.parties)*len(nostr.PubKey{}) + int(unsafe.Sizeof(*c))
+	return c.pins + len(c.parties)*len(nostr.PubKey{}) + int(unsafe.Sizeof(*c))
 }
 
 // gone says whether the event has left the store since.
@@ -92,7 +96,7 @@ func (w *window) forget(seq subject.Seq) {
 	i := w.head + sort.Search(w.len(), func(i int) bool { return w.commits[w.head+i].seq >= seq })
 	if i < len(w.commits) && w.commits[i].seq == seq {
 		w.bytes -= w.commits[i].size()
-		w.commits[i] = commit{seq: seq}
+		w.commits[i] = commit{seq: seq, pins: w.commits[i].pins}
 		w.bytes += w.commits[i].size()
 	}
 }

@@ -3,8 +3,6 @@ package writer
 import (
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"rhea/proto/bus"
 	"rhea/proto/relaypb"
 	"rhea/proto/subject"
@@ -18,7 +16,7 @@ func pieces(storeID uint64, entries []*relaypb.Entry, head subject.Seq, committe
 	for len(entries) > 0 {
 		n, size := 0, 0
 		for n < len(entries) {
-			size += proto.Size(entries[n])
+			size += relaypb.Size(entries[n])
 			if n > 0 && size > bus.MaxBatch {
 				break
 			}

@@ -9,6 +9,8 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+
+	"rhea/proto/relaypb"
 )
 
 // MaxBatch is how many bytes an Outbox packs into one bus message; a single
@@ -78,12 +80,11 @@ func single(m proto.Message) ([]byte, error) {
 
 // appendFrame appends one message, preceded by its length.
 func appendFrame(dst []byte, m proto.Message) ([]byte, error) {
-	size := proto.Size(m)
+	size := relaypb.Size(m)
 	if size > MaxMessage {
 		return dst, ErrTooLarge
 	}
-	dst = binary.AppendUvarint(dst, uint64(size))
-	return proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(dst, m)
+	return relaypb.Append(binary.AppendUvarint(dst, uint64(size)), m)
 }
 
 // cutFrame splits the first message off a batch.
@@ -137,7 +138,7 @@ func (o *Outbox) Send(subj string, m proto.Message) error {
 		o.open[subj] = bt
 	}
 	var flushErr error
-	if len(bt.data) > 0 && len(bt.data)+protowire.SizeBytes(proto.Size(m)) > MaxBatch {
+	if len(bt.data) > 0 && len(bt.data)+protowire.SizeBytes(relaypb.Size(m)) > MaxBatch {
 		flushErr = o.publish(bt)
 	}
 	wasEmpty := len(bt.data) == 0

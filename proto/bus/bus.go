@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"google.golang.org/protobuf/proto"
 
+	"rhea/proto/relaypb"
 	"rhea/proto/subject"
 )
 
@@ -207,7 +208,7 @@ func (b *Bus) Request(ctx context.Context, subj string, m, reply proto.Message) 
 		b.noteGarbage(msg, err)
 		return fmt.Errorf("bus: reply on %s is not one message", subj)
 	}
-	if err := proto.Unmarshal(body, reply); err != nil {
+	if err := relaypb.Read(body, reply); err != nil {
 		b.noteGarbage(msg, err)
 		return fmt.Errorf("bus: reply on %s: %w", subj, err)
 	}

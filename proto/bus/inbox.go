@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/proto"
+
+	"rhea/proto/relaypb"
 )
 
 // DefaultInbox is how many bus messages wait in an inbox at the most.
@@ -85,8 +87,9 @@ func (in *Inbox[M]) Close() {
 }
 
 // Each calls handle for each message of a batch, in order. The message is handle's to
-// keep, and with it the batch, of which some messages are pieces (UnmarshalShared).
-// What does not decode is counted and skipped.
+// keep, unless newM makes the same one again and again: then it is the next one as soon
+// as handle returns, and only the bytes in it may be kept, which are pieces of the batch
+// (relaypb.Read). What does not decode is counted and skipped.
 func (in *Inbox[M]) Each(msg *Message, handle func(M)) {
 	sent, messages := Split(msg.Data)
 	observeHop(in.hops, sent)
@@ -96,20 +99,12 @@ func (in *Inbox[M]) Each(msg *Message, handle func(M)) {
 			return
 		}
 		m := in.make()
-		if err := unmarshal(body, m); err != nil {
+		if err := relaypb.Read(body, m); err != nil {
 			in.bus.noteGarbage(msg, err)
 			continue
 		}
 		handle(m)
 	}
-}
-
-// unmarshal decodes a message, which may keep parts of b if it knows how to.
-func unmarshal(b []byte, m proto.Message) error {
-	if s, ok := m.(interface{ UnmarshalShared(b []byte) error }); ok {
-		return s.UnmarshalShared(b)
-	}
-	return proto.Unmarshal(b, m)
 }
 
 // Reply answers a request on the control connection. A message that asks for no

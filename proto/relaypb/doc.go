@@ -15,7 +15,8 @@
 //   - whoever receives bytes checks them: ids have 32 bytes, headers pass
 //     nostr.CheckHeader, filters are parsed again.
 //
-// The generated code is committed; `make gen` writes it.
+// The generated code is committed; `make gen` writes it. Package bus writes and reads
+// messages by Append and Read, which are generated too and use no reflection.
 package relaypb
 
 //go:generate go run ./gen

@@ -1,8 +1,9 @@
 // Command gen compiles the .proto files beside it to Go: `make gen`.
 //
 // It is protoc in forty lines: protocompile parses, protoc-gen-go (of the same
-// protobuf version as the run-time library) writes. So nobody needs a protoc of
-// some version installed, and the output is the same on every machine.
+// protobuf version as the run-time library) writes, and quick.go adds the methods that
+// write and read messages without reflection. So nobody needs a protoc of some version
+// installed, and the output is the same on every machine.
 package main
 
 import (
@@ -15,6 +16,7 @@ import (
 
 	"github.com/bufbuild/protocompile"
 	"github.com/bufbuild/protocompile/protoutil"
+	"google.golang.org/protobuf/compiler/protogen"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/pluginpb"
 )
@@ -60,7 +62,18 @@ func run() error {
 	if resp.Error != nil {
 		return fmt.Errorf("protoc-gen-go: %s", *resp.Error)
 	}
-	for _, f := range resp.File {
+	own, err := protogen.Options{}.New(req)
+	if err != nil {
+		return err
+	}
+	if err := writeQuick(own); err != nil {
+		return err
+	}
+	quick := own.Response()
+	if quick.Error != nil {
+		return fmt.Errorf("quick.go: %s", *quick.Error)
+	}
+	for _, f := range append(resp.File, quick.File...) {
 		if err := os.WriteFile(f.GetName(), []byte(f.GetContent()), 0o644); err != nil {
 			return err
 		}
