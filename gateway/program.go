@@ -24,7 +24,7 @@ type sections struct {
 func Program() stage.Program {
 	cfg := sections{DefaultConfig(), DefaultRelay(), limits.Default(), policy.Default(), bus.DefaultConfig()}
 	return stage.Program{
-		Name: "rhea-gateway", Stage: string(subject.Gateway), Version: stage.Version(), Part: stage.Quarter,
+		Name: "rhea-gateway", Stage: string(subject.Gateway), Version: stage.Version(), Part: stage.Part{Processors: stage.Quarter},
 		Doc:      "The gateway holds the clients' WebSocket connections and passes what they say to the other stages.",
 		Config:   &cfg,
 		StopTime: func(s stage.Settings) time.Duration { return stage.Section[Config](s).StopTime() },

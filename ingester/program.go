@@ -22,7 +22,7 @@ type sections struct {
 func Program() stage.Program {
 	cfg := sections{Ingester: DefaultConfig(), Limits: limits.Default(), Policy: policy.Default(), Bus: bus.DefaultConfig()}
 	return stage.Program{
-		Name: "rhea-ingester", Stage: string(subject.Ingester), Version: stage.Version(), Part: stage.Half,
+		Name: "rhea-ingester", Stage: string(subject.Ingester), Version: stage.Version(), Part: stage.Part{Processors: stage.Half},
 		Doc: "The ingester stage of a Rhea relay: parses published events, checks ids, " +
 			"limits and signatures, and hands the good ones to the writer. Start as many as there is work for.",
 		Config: &cfg,

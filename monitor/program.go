@@ -22,7 +22,7 @@ type sections struct {
 func Program() stage.Program {
 	cfg := sections{Monitor: DefaultConfig(), Limits: limits.Default(), Policy: policy.Default(), Bus: bus.DefaultConfig()}
 	return stage.Program{
-		Name: "rhea-monitor", Stage: string(subject.Monitor), Version: stage.Version(), Part: stage.Quarter,
+		Name: "rhea-monitor", Stage: string(subject.Monitor), Version: stage.Version(), Part: stage.Part{Processors: stage.Quarter},
 		Doc: "The monitor stage of a Rhea relay: follows the log and tells the gateways which of their " +
 			"subscriptions each new event is for. Start as many as there is work for.",
 		Config: &cfg,

@@ -22,7 +22,7 @@ type sections struct {
 func Program() stage.Program {
 	cfg := sections{Negentropy: DefaultConfig(), Limits: limits.Default(), Policy: policy.Default(), Bus: bus.DefaultConfig()}
 	return stage.Program{
-		Name: "rhea-negentropy", Stage: string(subject.Negentropy), Version: stage.Version(), Part: stage.Half,
+		Name: "rhea-negentropy", Stage: string(subject.Negentropy), Version: stage.Version(), Part: stage.Part{Processors: stage.Half},
 		Doc: "The negentropy stage of a Rhea relay: answers NIP-77 sessions, in which clients find out " +
 			"which events they and the relay lack. Each process keeps the ids of all public events in memory.",
 		Config: &cfg,

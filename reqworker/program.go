@@ -22,7 +22,7 @@ type sections struct {
 func Program() stage.Program {
 	cfg := sections{Reqworker: DefaultConfig(), Limits: limits.Default(), Policy: policy.Default(), Bus: bus.DefaultConfig()}
 	return stage.Program{
-		Name: "rhea-reqworker", Stage: string(subject.Reqworker), Version: stage.Version(), Part: stage.Quarter,
+		Name: "rhea-reqworker", Stage: string(subject.Reqworker), Version: stage.Version(), Part: stage.Part{Processors: stage.Quarter},
 		Doc: "The reqworker stage of a Rhea relay: checks the filters of REQs and COUNTs, reads what is stored slice by slice, " +
 			"and sends it as fast as each client takes it. Start as many as there is work for.",
 		Config: &cfg,

@@ -21,9 +21,7 @@ type Program struct {
 	Stage   string // in logs and metrics: "gateway"
 	Version string
 	Doc     string // one paragraph for --help
-	// Part is the part of the machine's processors that Main takes; see Share. It may
-	// be nil: all.
-	Part func(processors int) int
+	Part    Part   // of the machine, that Main takes
 	// Config points to the program's struct of sections, holding the defaults;
 	// see Loader.Config. It is filled before Run is called.
 	Config any

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"testing"
 
@@ -16,21 +17,22 @@ import (
 func TestShare(t *testing.T) {
 	if os.Getenv("RHEA_TEST_SHARE") != "" {
 		before := runtime.GOMAXPROCS(0)
-		stage.Share(func(processors int) int {
+		stage.Share(stage.Part{Garbage: 37, Processors: func(processors int) int {
 			if processors != before {
 				t.Errorf("asked for the part of %d processors, there are %d", processors, before)
 			}
 			return 0
-		})
-		fmt.Printf("processors=%d\n", runtime.GOMAXPROCS(0))
+		}})
+		fmt.Printf("processors=%d\ngarbage=%d\n", runtime.GOMAXPROCS(0), debug.SetGCPercent(100))
 		return
 	}
 	for _, c := range []struct{ env, want string }{
-		{"", "processors=1"},
-		{"GOMAXPROCS=3", "processors=3"},
+		{"", "processors=1\ngarbage=37"},
+		{"GOMAXPROCS=3", "processors=3\ngarbage=37"},
+		{"GOGC=80", "processors=1\ngarbage=80"},
 	} {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestShare$")
-		cmd.Env = append(os.Environ(), "RHEA_TEST_SHARE=1", "GOMAXPROCS=")
+		cmd.Env = append(os.Environ(), "RHEA_TEST_SHARE=1", "GOMAXPROCS=", "GOGC=")
 		if c.env != "" {
 			cmd.Env = append(cmd.Env, c.env)
 		}
@@ -39,8 +41,8 @@ func TestShare(t *testing.T) {
 			t.Errorf("with %q: %v, %s; want %s", c.env, err, out, c.want)
 		}
 	}
-	for _, c := range [][4]int{{1, 0, 0, 1}, {2, 0, 1, 2}, {16, 4, 8, 16}} {
-		if got := [4]int{c[0], stage.Quarter(c[0]), stage.Half(c[0]), stage.Whole(c[0])}; got != c {
+	for _, c := range [][3]int{{1, 0, 0}, {2, 0, 1}, {16, 4, 8}} {
+		if got := [3]int{c[0], stage.Quarter(c[0]), stage.Half(c[0])}; got != c {
 			t.Errorf("parts of %d: %v, want %v", c[0], got[1:], c[1:])
 		}
 	}

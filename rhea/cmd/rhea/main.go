@@ -19,17 +19,16 @@ type command struct {
 	name string
 	what string // one line
 	run  func(h stage.Host) int
-	// daemon returns, for what follows the command, the part of the processors that it
-	// takes (stage.Share), if it is one of those that do not end when nobody reads their
+	// daemon returns, for what follows the command, what it takes of the machine, if it is one of those that do not end when nobody reads their
 	// output any more; it is nil for the others, who do, without a word, as programs in a
 	// pipe should.
-	daemon func(args []string) func(processors int) int
+	daemon func(args []string) stage.Part
 }
 
 func commands() []command {
 	return []command{
-		{"up", "run a relay, each stage a process", up, always(stage.Quarter)},
-		{"solo", "run a relay in one process", solo, always(stage.Whole)},
+		{"up", "run a relay, each stage a process", up, always(stage.Part{Processors: stage.Quarter})},
+		{"solo", "run a relay in one process", solo, always(stage.Part{Garbage: 50})},
 		{"stage", "run one stage, as rhea-STAGE does", runStage, partOfStage},
 		{"restart", "replace the processes of a running relay by the program on disk", restart, nil},
 		{"import", "publish events from JSON lines through a running relay", importEvents, nil},
@@ -48,8 +47,8 @@ func commands() []command {
 	}
 }
 
-func always(part func(processors int) int) func([]string) func(int) int {
-	return func([]string) func(int) int { return part }
+func always(part stage.Part) func([]string) stage.Part {
+	return func([]string) stage.Part { return part }
 }
 
 func main() {

@@ -55,8 +55,8 @@ func runStage(h stage.Host) int {
 	return stage.ExitUsage
 }
 
-// partOfStage is the part of the processors for the stage that args name.
-func partOfStage(args []string) func(processors int) int {
+// partOfStage is what the stage that args name takes of the machine.
+func partOfStage(args []string) stage.Part {
 	p, _ := program(args)
 	return p.Part
 }
