@@ -46,6 +46,7 @@ type Host struct {
 	Stdout, Stderr io.Writer
 	Signals        <-chan os.Signal // as StopSignals returns
 	HasTerminal    func() bool      // as HasTerminal; nil: it has none
+	Tidier         *Tidier          // of this process; nil: it keeps its memory
 }
 
 // The exit codes of a program. A Go program that panics, or runs out of memory,
@@ -130,7 +131,7 @@ func Main(p Program) {
 	Share(p.Part)
 	os.Exit(p.Start(Host{
 		Args: os.Args[1:], LookupEnv: os.LookupEnv, Environ: os.Environ(),
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: StopSignals(), HasTerminal: HasTerminal,
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: StopSignals(), HasTerminal: HasTerminal, Tidier: NewTidier(),
 	}))
 }
 
@@ -247,6 +248,7 @@ func (p Program) live(h Host, loader *Loader, common Common) int {
 			}
 			stop(s.String())
 		case <-poll.C:
+			h.Tidier.Look()
 			if overdue == nil {
 				reload(reloads.Poll())
 			}

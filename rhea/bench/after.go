@@ -6,9 +6,10 @@ import (
 	"rhea/rhea/bench/histogram"
 )
 
-// after looks at what all the work has left behind.
+// after looks at what all the work has left behind, when the relay has had time to
+// tidy up.
 func after(s *Session) ([]Result, error) {
-	if err := s.settle(min(s.Time, 2*time.Second)); err != nil {
+	if err := s.settle(min(s.Time, 5*time.Second)); err != nil {
 		return nil, err
 	}
 	before, err := s.relay.read(true)

@@ -18,14 +18,15 @@ import (
 type changes struct {
 	reloads  *stage.Reloads
 	hangup   stage.Hangup
+	tidier   *stage.Tidier
 	current  atomic.Pointer[stage.Settings]
 	told     chan struct{} // receives after a SIGHUP
 	children chan struct{} // the same, for the children
 }
 
-func newChanges(r *stage.Reloads, now stage.Settings, h stage.Hangup) *changes {
+func newChanges(r *stage.Reloads, now stage.Settings, h stage.Hangup, t *stage.Tidier) *changes {
 	r.Mine = ofSupervisor
-	c := &changes{reloads: r, hangup: h, told: make(chan struct{}, 1), children: make(chan struct{}, 1)}
+	c := &changes{reloads: r, hangup: h, tidier: t, told: make(chan struct{}, 1), children: make(chan struct{}, 1)}
 	c.current.Store(&now)
 	return c
 }
@@ -68,7 +69,7 @@ func (c *changes) signal(s os.Signal) bool {
 	return true
 }
 
-// watch reloads until ctx ends.
+// watch reloads, and gives back memory, until ctx ends.
 func (c *changes) watch(ctx context.Context) {
 	poll := time.NewTicker(stage.PollEvery)
 	defer poll.Stop()
@@ -79,6 +80,7 @@ func (c *changes) watch(ctx context.Context) {
 		case <-c.told:
 			c.take(c.reloads.Now("hangup"))
 		case <-poll.C:
+			c.tidier.Look()
 			c.take(c.reloads.Poll())
 		}
 	}

@@ -60,7 +60,7 @@ func main() {
 	}
 	os.Exit(run(stage.Host{
 		Args: os.Args[1:], LookupEnv: os.LookupEnv, Environ: os.Environ(),
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: stage.StopSignals(), HasTerminal: stage.HasTerminal,
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: stage.StopSignals(), HasTerminal: stage.HasTerminal, Tidier: stage.NewTidier(),
 	}))
 }
 

@@ -73,7 +73,7 @@ func superviseRelay(h stage.Host, l *stage.Loader, cfg settings.Relay, common st
 		return err
 	}
 	defer stopMetrics()
-	changes := newChanges(stage.NewReloads(l, process), l.Settings(), stage.NewHangup(h.HasTerminal))
+	changes := newChanges(stage.NewReloads(l, process), l.Settings(), stage.NewHangup(h.HasTerminal), h.Tidier)
 	ctx, kill, stopHearing := stopOnSignals(h.Signals, changes.signal)
 	defer stopHearing()
 	ctx, stop := context.WithCancel(ctx)
