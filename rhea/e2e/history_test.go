@@ -30,7 +30,7 @@ func TestHistories(t *testing.T) {
 			seed := rand.Uint64()
 			t.Log("seed", seed)
 			rng := rand.New(rand.NewPCG(seed, 0))
-			w := &world{relay: start(t, mode, "", args), salt: fmt.Sprint(seed)}
+			w := &world{relay: start(t, mode, "", args), salt: fmt.Sprint(seed), restless: name == "two of each"}
 			var steps []step
 			hints := 0
 			for range rounds(4) {
@@ -65,7 +65,7 @@ func TestHistoriesUnderFire(t *testing.T) {
 	_, roster := onlooker(t, r.busURL())
 	stages := []subject.Stage{subject.Ingester, subject.Negentropy, subject.Reqworker, subject.Monitor, subject.Writer}
 	fires := 0
-	w := &world{relay: r, salt: fmt.Sprint(seed), fire: func() {
+	w := &world{relay: r, salt: fmt.Sprint(seed), restless: true, fire: func() {
 		st := stages[fires%len(stages)]
 		fires++
 		if err := syscall.Kill(int(members(t, roster, st, 1)[0].Pid), syscall.SIGKILL); err != nil {

@@ -26,6 +26,9 @@ type world struct {
 	// fire, when set, does harm to the relay. Then an event may be sent again inside
 	// of it, be stored already, and be a duplicate of itself.
 	fire func()
+	// restless says that subscriptions may be registered anew at any time, because
+	// monitors come and go.
+	restless bool
 
 	model  *nostrtest.Relay
 	steps  map[int]step
@@ -105,7 +108,7 @@ func (w *world) reread(steps []step) error {
 // connect opens the connections of a history.
 func (w *world) connect() error {
 	w.conns = nil
-	for i := range historyConns {
+	for range historyConns {
 		a, err := newActor(w.relay.url)
 		if err != nil {
 			return err
@@ -113,10 +116,6 @@ func (w *world) connect() error {
 		c := &speaker{actor: a, got: map[string][]string{}}
 		w.conns = append(w.conns, c)
 		if _, err := c.until("AUTH", ""); err != nil {
-			return err
-		}
-		c.send(fmt.Sprintf(`["REQ","mark",{"kinds":[20999],"#t":[%q],"limit":0}]`, w.mark(i)))
-		if _, err := c.until("EOSE", "mark"); err != nil {
 			return err
 		}
 	}
@@ -130,6 +129,12 @@ func (w *world) disconnect() {
 }
 
 func (w *world) mark(conn int) string { return fmt.Sprint(w.salt, " ", w.attempts, " ", conn) }
+
+// markFilter is what a subscription asks for beside what it is about, to be sent the
+// marks of its connection.
+func (w *world) markFilter(conn int) string {
+	return fmt.Sprintf(`{"kinds":[20999],"#t":[%q],"limit":0}`, w.mark(conn))
+}
 
 func (w *world) secret(key int) [32]byte {
 	return sha256.Sum256([]byte(fmt.Sprint(w.salt, " ", w.attempts, " key ", key)))
@@ -257,6 +262,7 @@ func (w *world) judge(e *nostr.Event, keys []nostr.PubKey, now int64, ok []json.
 	json.Unmarshal(ok[3], &text)
 	prefix, _, _ := strings.Cut(text, ":")
 	got := nostrtest.Answer{Accepted: string(ok[2]) == "true", Prefix: prefix}
+	before := w.model.Stored()
 	want := w.model.Event(e, keys, now)
 	again := w.passed[e.ID] // an ephemeral event that comes twice need not be passed on twice
 	if (again || w.fire != nil && want.Prefix == "") && got.Accepted {
@@ -269,8 +275,12 @@ func (w *world) judge(e *nostr.Event, keys []nostr.PubKey, now int64, ok []json.
 		return nil
 	}
 	w.passed[e.ID] = e.Kind.IsEphemeral()
+	removed := w.removed(before)
 	for _, c := range w.conns {
 		for _, l := range c.subs {
+			if !l.certain {
+				l.remove(removed)
+			}
 			switch {
 			case again:
 				l.may = append(l.may, e.ID.String())
@@ -286,6 +296,17 @@ func (w *world) judge(e *nostr.Event, keys []nostr.PubKey, now int64, ok []json.
 		}
 	}
 	return nil
+}
+
+// removed returns the ids of before that are not stored any more.
+func (w *world) removed(before []nostr.EventID) (ids []string) {
+	now := w.model.Stored()
+	for _, id := range before {
+		if !slices.Contains(now, id) {
+			ids = append(ids, id.String())
+		}
+	}
+	return ids
 }
 
 func (w *world) everybody() (keys []nostr.PubKey) {
@@ -308,6 +329,9 @@ func (w *world) authenticate(c *speaker, key int) error {
 	}
 	if string(parts[2]) != "true" {
 		return fmt.Errorf("AUTH: %s", parts)
+	}
+	for _, l := range c.subs {
+		l.certain = false
 	}
 	if !slices.Contains(c.keys, e.PubKey) {
 		c.keys = append(c.keys, e.PubKey)

@@ -79,6 +79,14 @@ func (r *Relay) Event(e *nostr.Event, keys []nostr.PubKey, now int64) Answer {
 	return Answer{true, ""}
 }
 
+// Stored returns the ids of what is stored, expired or not.
+func (r *Relay) Stored() (ids []nostr.EventID) {
+	for _, e := range r.stored {
+		ids = append(ids, e.ID)
+	}
+	return ids
+}
+
 // forbidden says whether somebody who may has asked that e be deleted.
 func (r *Relay) forbidden(e *nostr.Event) bool {
 	return slices.ContainsFunc(r.deletions, func(d *nostr.Event) bool { return deletes(d, e) }) ||
