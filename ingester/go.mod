@@ -5,7 +5,6 @@ go 1.26.0
 require (
 	github.com/cockroachdb/datadriven v1.0.3
 	go.uber.org/goleak v1.3.0
-	google.golang.org/protobuf v1.36.12
 	rhea/proto v0.0.0
 )
 
@@ -26,6 +25,7 @@ require (
 	github.com/prometheus/procfs v0.22.0 // indirect
 	golang.org/x/crypto v0.57.0 // indirect
 	golang.org/x/sys v0.48.0 // indirect
+	google.golang.org/protobuf v1.36.12 // indirect
 )
 
 replace rhea/proto => ../proto

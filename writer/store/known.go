@@ -11,11 +11,12 @@ import (
 	"rhea/proto/nostr"
 )
 
-// known tells of most ids that are not stored that they are not. Pebble's own filters
-// do so too, but for each table and memtable of its own, which is five times the work
-// of all else that is decided about an event. What was stored when the store was
-// opened is read in the background; until then nothing is certain. may and add belong
-// to the goroutine that commits.
+// known tells of most ids, and public keys, that nothing is stored about that it is so.
+// Pebble's own filters do so too, but for each table and memtable of its own, which is
+// five times the work of all else that is decided about an event. What was stored when
+// the store was opened is read in the background; until then nothing is certain. may
+// and add belong to the goroutine that commits. The zero value is not opened: nothing
+// is ever certain.
 type known struct {
 	since  idFilter                 // what was added after opening
 	before atomic.Pointer[idFilter] // what was there then, nil until it has been read
@@ -23,11 +24,20 @@ type known struct {
 	done   sync.WaitGroup
 }
 
-// open begins to read the ids of a snapshot, which it closes. Close ends it.
-func (k *known) open(snap *pebble.Snapshot, failed func(error)) {
+// idsIn are keys in which an id, or a public key, stands from an offset on.
+type idsIn struct {
+	keys *pebble.IterOptions
+	at   int
+}
+
+// open begins to read the ids in some keys of a snapshot, which it closes. Close ends it.
+func (k *known) open(snap *pebble.Snapshot, failed func(error), where ...idsIn) {
 	k.done.Go(func() {
 		before := new(idFilter)
-		err := k.read(snap, before)
+		var err error
+		for _, in := range where {
+			err = errors.Join(err, k.read(snap, in, before))
+		}
 		if err := errors.Join(err, snap.Close()); err != nil {
 			failed(err)
 			return
@@ -38,14 +48,14 @@ func (k *known) open(snap *pebble.Snapshot, failed func(error)) {
 	})
 }
 
-func (k *known) read(snap *pebble.Snapshot, to *idFilter) error {
-	it, err := snap.NewIter(within(spaceID))
+func (k *known) read(snap *pebble.Snapshot, in idsIn, to *idFilter) error {
+	it, err := snap.NewIter(in.keys)
 	if err != nil {
 		return err
 	}
 	for ok := it.First(); ok && !k.stop.Load(); ok = it.Next() {
-		if len(it.Key()) == 1+32 {
-			to.add(nostr.EventID(it.Key()[1:]))
+		if key := it.Key(); len(key) >= in.at+len(nostr.EventID{}) {
+			to.add(nostr.EventID(key[in.at : in.at+len(nostr.EventID{})]))
 		}
 	}
 	return errors.Join(it.Error(), it.Close())
@@ -59,13 +69,14 @@ func (k *known) close() {
 
 func (k *known) add(id nostr.EventID) { k.since.add(id) }
 
-// may reports whether an event with this id may be stored; false is certain.
+// may reports whether there may be something about this id; false is certain.
 func (k *known) may(id nostr.EventID) bool {
 	before := k.before.Load()
 	return before == nil || k.since.may(id) || before.may(id)
 }
 
-// idFilter is a Bloom filter of any number of ids, which are their own hashes. It is
+// idFilter is a Bloom filter of any number of ids, which are their own hashes (what has
+// been made up for an id, so that it looks like others, costs look-ups only). It is
 // made of parts of 64 thousand ids and then twice as many each, up to 4 million, so
 // that it costs 2 to 4 bytes an id and a few cache misses a look-up. Of ids that it
 // does not have fewer than 1 in 100 seem to be there. Nothing leaves it.

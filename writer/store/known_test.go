@@ -3,6 +3,7 @@ package store
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"slices"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -77,5 +78,41 @@ func TestKnownAfterOpening(t *testing.T) {
 	}
 	if unread := (&known{}); !unread.may(idOf(1)) || s.w.known.may(idOf(1)) {
 		t.Error("an id that is not stored must be looked up before the ids are read, and not after")
+	}
+}
+
+// TestTombstonesAfterOpening has what was deleted, or whose author has vanished, stay
+// refused in a store that is opened again, before and after the tombstones have been
+// read; what is of nobody whom they concern is not looked up any more.
+func TestTombstonesAfterOpening(t *testing.T) {
+	note, article, gone := made(1, 1, 100, "", nostr.Tag{"t", "x"}), made(2, 30023, 100, "", nostr.Tag{"d", "x"}), made(3, 1, 100, "")
+	gone.PubKey = nostr.PubKey{9}
+	deletion := made(4, kindDeletion, 200, "", nostr.Tag{"e", note.ID.String()}, nostr.Tag{"a", "30023:" + article.PubKey.String() + ":x"})
+	vanish := made(5, kindVanish, 200, "")
+	vanish.PubKey = gone.PubKey
+	ask := incomingOf(vanish)
+	ask.Vanish = true
+
+	fs := vfs.NewMem()
+	s := openOnce(t, fs)
+	commit(t, s, incomingOf(note), incomingOf(article), incomingOf(gone), incomingOf(deletion), ask)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = openMem(t, Options{FS: fs})
+	s.w.tombstones.known.done.Wait()
+	before := s.w.tombstones.known.before.Load()
+	if before == nil {
+		t.Fatal("the tombstones have not been read")
+	}
+	for _, ids := range []*idFilter{nil, before} {
+		s.w.tombstones.known.before.Store(ids)
+		v, _ := commit(t, s, incomingOf(note), incomingOf(article), incomingOf(gone))
+		if want := []Verdict{verdictDeleted, verdictDeleted, verdictVanished}; !slices.Equal(v, want) {
+			t.Errorf("%v, want %v", v, want)
+		}
+	}
+	if s.w.tombstones.known.may(idOf(6)) {
+		t.Error("an event that was not deleted is looked up")
 	}
 }

@@ -101,7 +101,9 @@ func open(dir string, opt Options, readOnly bool) (_ *Store, err error) {
 		return nil, fmt.Errorf("store %s: %w", dir, err)
 	}
 	if !readOnly {
-		s.w.known.open(s.db.NewSnapshot(), func(err error) { s.fail(fmt.Errorf("store %s: reading the ids: %w", dir, err)) })
+		failed := func(err error) { s.fail(fmt.Errorf("store %s: reading the ids: %w", dir, err)) }
+		s.w.known.open(s.db.NewSnapshot(), failed, idsIn{within(spaceID), 1})
+		s.w.tombstones.open(s.db.NewSnapshot(), failed)
 	}
 	s.view = &View{s: s, snap: s.db.NewSnapshot(), seq: s.w.head, gone: s.w.vanishing, refs: 1}
 	return s, nil
@@ -233,6 +235,7 @@ func (s *Store) Close() error {
 
 func (s *Store) release() (err error) {
 	s.w.known.close()
+	s.w.tombstones.known.close()
 	if s.db != nil {
 		err = s.db.Close()
 		s.db = nil

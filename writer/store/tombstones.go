@@ -15,39 +15,20 @@ import (
 type tombstones struct {
 	from    pebble.Reader
 	pending map[string]int64 // those of the batch in work, which from does not have yet
-	// Whether there are any of a kind. Most relays have some, and a small one that
-	// has none pays nothing for them.
-	ids, addresses, vanished bool
+	// The ids that were deleted, and the keys of those who have deleted an address or
+	// vanished. Few events are of one of those.
+	known known
 }
 
-func openTombstones(from pebble.Reader) (t tombstones, err error) {
-	t.from = from
-	for _, c := range []struct {
-		prefix []byte
-		any    *bool
-	}{
-		{[]byte{spaceDeletion, deletedID}, &t.ids},
-		{[]byte{spaceDeletion, deletedAddress}, &t.addresses},
-		{[]byte{spaceVanish}, &t.vanished},
-	} {
-		it, err := from.NewIter(prefixed(c.prefix))
-		if err != nil {
-			return t, err
-		}
-		*c.any = it.First()
-		if err := errors.Join(it.Error(), it.Close()); err != nil {
-			return t, err
-		}
-	}
-	return t, nil
-}
+// Where in the key of a tombstone stands what known knows of it.
+const (
+	inDeletion = 2 // the id, or whose the address is
+	inVanish   = 1 // who has vanished
+)
 
-// prefixed returns the options of an iterator over the keys with a prefix whose
-// last byte is not 0xff.
-func prefixed(prefix []byte) *pebble.IterOptions {
-	end := append([]byte(nil), prefix...)
-	end[len(end)-1]++
-	return &pebble.IterOptions{LowerBound: prefix, UpperBound: end}
+// open begins to read whom tombstones concern.
+func (t *tombstones) open(snap *pebble.Snapshot, failed func(error)) {
+	t.known.open(snap, failed, idsIn{within(spaceDeletion), inDeletion}, idsIn{within(spaceVanish), inVanish})
 }
 
 // forbid returns the verdict on an event that may not be stored, nil on any other.
@@ -55,9 +36,9 @@ func prefixed(prefix []byte) *pebble.IterOptions {
 // before or after the request.
 func (t *tombstones) forbid(h nostr.Header) (*Verdict, error) {
 	switch kind := h.Kind(); {
-	case !t.ids && !t.addresses && !t.vanished || kind == kindVanish:
+	case kind == kindVanish:
 		return nil, nil
-	case kind == kindGiftWrap && (t.ids || t.vanished):
+	case kind == kindGiftWrap:
 		for name, value := range h.Tags() {
 			if b, packed := value.Packed(); name == 'p' && packed {
 				if v, err := t.forbidTo(nostr.PubKey(b), h); v != nil || err != nil {
@@ -69,7 +50,7 @@ func (t *tombstones) forbid(h nostr.Header) (*Verdict, error) {
 	if v, err := t.forbidTo(h.PubKey(), h); v != nil || err != nil {
 		return v, err
 	}
-	if t.addresses && (h.Kind().IsReplaceable() || h.Kind().IsAddressable()) {
+	if (h.Kind().IsReplaceable() || h.Kind().IsAddressable()) && t.known.may(nostr.EventID(h.PubKey())) {
 		var stack, stack2 [maxAddressLen]byte
 		until, found, err := t.get(appendDeletedAddress(stack[:0], appendHeadKey(stack2[:0], h)))
 		if found && h.CreatedAt() <= until {
@@ -83,7 +64,7 @@ func (t *tombstones) forbid(h nostr.Header) (*Verdict, error) {
 // forbidTo is forbid as far as one of those goes to whom the event belongs.
 func (t *tombstones) forbidTo(owner nostr.PubKey, h nostr.Header) (*Verdict, error) {
 	var stack [deletedIDLen]byte
-	if t.vanished {
+	if t.known.may(nostr.EventID(owner)) {
 		until, found, err := t.get(appendVanish(stack[:0], spaceVanish, owner))
 		if found && h.CreatedAt() <= until {
 			return &verdictVanished, nil
@@ -92,7 +73,7 @@ func (t *tombstones) forbidTo(owner nostr.PubKey, h nostr.Header) (*Verdict, err
 			return nil, err
 		}
 	}
-	if t.ids && h.Kind() != kindDeletion {
+	if h.Kind() != kindDeletion && t.known.may(h.ID()) {
 		_, found, err := t.get(appendDeletedID(stack[:0], h.ID(), owner))
 		if found {
 			return &verdictDeleted, nil
@@ -124,14 +105,11 @@ func (t *tombstones) raise(b *pebble.Batch, key []byte, until int64) (raised boo
 		return false, err
 	}
 	t.pending[string(key)] = until
-	switch {
-	case key[0] == spaceVanish:
-		t.vanished = true
-	case key[1] == deletedID:
-		t.ids = true
-	default:
-		t.addresses = true
+	at := inDeletion
+	if key[0] == spaceVanish {
+		at = inVanish
 	}
+	t.known.add(nostr.EventID(key[at : at+len(nostr.EventID{})]))
 	return true, b.Set(key, appendTime(nil, until), nil)
 }
 

@@ -49,9 +49,7 @@ func (w *writer) open(s *Store) error {
 	if w.state, err = decodeState(b); err != nil {
 		return err
 	}
-	if w.tombstones, err = openTombstones(s.db); err != nil {
-		return fmt.Errorf("tombstones: %w", err)
-	}
+	w.tombstones.from = s.db
 	if w.vanishing, err = readVanishing(s.db); err != nil {
 		return fmt.Errorf("requests to vanish: %w", err)
 	}
