@@ -32,7 +32,7 @@ type asking struct {
 // run asks for a time over n connections; ready is called when they are there.
 func (a *asking) run(s *Session, n int, ready func() error) error {
 	a.done = make(chan struct{})
-	a.g = newGroup(s.ctx, s.relay.URL, s.Patience)
+	a.g = s.group()
 	defer a.g.close()
 	for i := range n {
 		h := &asker{a: a, rng: rand.New(rand.NewPCG(s.Seed, uint64(i)+uint64(s.round)<<32)), open: make(map[string]*question)}

@@ -107,10 +107,10 @@ func TestRow(t *testing.T) {
 	messages := 2.5
 	r := Result{
 		Workload: "w", Relay: "r", Unit: "event", Done: 7, Rate: 1234, Refused: 2, Latency: Latency{P50: 1500},
-		CPU: 30, Stages: map[string]float64{"gateway": 10, "writer": 20}, Bus: &messages, Wakeups: 1, PSS: 5e6,
+		CPU: 30, Stages: map[string]float64{"gateway": 10, "writer": 20}, Bus: &messages, Wakeups: 1, PSS: 5e6, Wire: 400, Text: 600, Deflate: "takeover",
 		Figures: map[string]float64{"bytes_each": 1300}, Notes: []string{"refused: 2× no"},
 	}
-	for _, want := range []string{"1234", "1.50", "30.0 event", "writer 20.0 · gateway 10.0 · bus 2.50 messages · 1.00 wake-ups", "5.0", "bytes each 1300", "2 refused", "2× no"} {
+	for _, want := range []string{"1234", "1.50", "30.0 event", "writer 20.0 · gateway 10.0 · bus 2.50 messages · 1.00 wake-ups", "5.0", "bytes each 1300", "2 refused", "2× no", "client 0 µs · 400 bytes sent for 600 (deflate: takeover)"} {
 		if !strings.Contains(r.row(), want) {
 			t.Errorf("no %q in\n%s", want, r.row())
 		}

@@ -39,7 +39,7 @@ func day(s *Session) ([]Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &dayWork{s: &long, questions: newPick(stored), published: newPublishing(events, 0), readers: newGroup(s.ctx, s.relay.URL, s.Patience)}
+	d := &dayWork{s: &long, questions: newPick(stored), published: newPublishing(events, 0), readers: s.group()}
 	defer d.readers.close()
 	if err := d.follow(events, min(dayReaders, s.Subscribers)); err != nil {
 		return nil, err
@@ -138,7 +138,7 @@ func (d *dayWork) visit(s *Session) error {
 		}
 		at := *d.questions
 		at.rng = rng
-		o := &opening{g: newGroup(s.ctx, s.relay.URL, s.Patience), req: func(int) []byte {
+		o := &opening{g: s.group(), req: func(int) []byte {
 			return append(at.mix([]byte(`["REQ","s",`)), ']')
 		}}
 		n, err := o.open(1, 1)

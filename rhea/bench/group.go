@@ -27,10 +27,10 @@ type group struct {
 	said reasons // notices, which belong to no question
 }
 
-// newGroup makes an empty one; close must be called.
-func newGroup(ctx context.Context, url string, patience time.Duration) *group {
-	g := &group{dialer: wire.NewDialer(url), patience: patience}
-	g.ctx, g.fail = context.WithCancelCause(ctx)
+// group makes an empty one; close must be called.
+func (s *Session) group() *group {
+	g := &group{dialer: wire.NewDialer(s.relay.URL, &s.relay.sent, s.Deflate), patience: s.Patience}
+	g.ctx, g.fail = context.WithCancelCause(s.ctx)
 	return g
 }
 

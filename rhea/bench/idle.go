@@ -16,7 +16,7 @@ func idle(s *Session) ([]Result, error) {
 		return nil, err
 	}
 	authors := newPick(events).authors
-	o := &opening{g: newGroup(s.ctx, s.relay.URL, s.Patience), req: func(i int) []byte {
+	o := &opening{g: s.group(), req: func(i int) []byte {
 		return fmt.Appendf(nil, `["REQ","s",{"authors":["%s"],"kinds":[1],"limit":0}]`, authors[i%len(authors)])
 	}}
 	defer o.g.close()

@@ -47,7 +47,7 @@ func live(subscribers, rate int) func(*Session) ([]Result, error) {
 		}
 		f := newFanout(events, n)
 		f.paced = rate > 0
-		f.g = newGroup(s.ctx, s.relay.URL, s.Patience)
+		f.g = s.group()
 		defer f.g.close()
 		if err := f.subscribe(n); err != nil {
 			return nil, err

@@ -13,6 +13,8 @@ type reading struct {
 	at     time.Time
 	used   proc.Usages
 	own    time.Duration // CPU of this process
+	wire   int64         // bytes that the relay has sent
+	text   int64         // and of the messages in them
 	bus    float64
 	hasBus bool
 	pids   []int
@@ -28,6 +30,7 @@ func (r *Relay) read(first bool) (now reading, err error) {
 		return now, err
 	}
 	now.used, now.own, now.at = proc.Read(now.pids), ownCPU(), time.Now()
+	now.wire, now.text = r.sent.Bytes.Load(), r.sent.Texts.Load()
 	if !first {
 		now.bus, now.hasBus = r.BusMessages()
 	}
@@ -58,6 +61,8 @@ func (r *Relay) measure(before reading, unit string, done, refused uint64, h *hi
 	res.Rate = float64(done) / took.Seconds()
 	us := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 / each }
 	res.ClientCPU = us(now.own - before.own)
+	res.Wire, res.Text = float64(now.wire-before.wire)/each, float64(now.text-before.text)/each
+	res.Deflate = r.sent.Answer()
 	if len(now.pids) > 0 {
 		spent := now.used.Since(before.used)
 		res.Stages = make(map[string]float64)

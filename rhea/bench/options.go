@@ -34,6 +34,7 @@ type Options struct {
 	Subscribers int // at most
 	Connections int // idle ones, at most
 	Patience    time.Duration
+	Deflate     bool // clients offer permessage-deflate
 
 	Out  io.Writer // the table, and what there is to say
 	JSON io.Writer // all results, when all is done; nil: nowhere

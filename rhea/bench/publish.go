@@ -71,7 +71,7 @@ func (p *publishing) run(s *Session, n int) error {
 
 // dial connects; the group must be closed.
 func (p *publishing) dial(s *Session, n int) error {
-	p.g = newGroup(s.ctx, s.relay.URL, s.Patience)
+	p.g = s.group()
 	for range n {
 		if _, err := p.g.dial(&publisher{p: p}, nil); err != nil {
 			p.g.close()

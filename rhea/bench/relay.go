@@ -21,6 +21,7 @@ import (
 
 	"rhea/proto/stage"
 	"rhea/rhea/bench/proc"
+	"rhea/rhea/bench/wire"
 )
 
 // Relay is a relay under test.
@@ -30,6 +31,7 @@ type Relay struct {
 	Dir     string // "": its disk is not known
 	pids    []int  // those that were named; children are found
 	metrics []string
+	sent    wire.Meter
 	own     *child // nil when others have started it
 	filled  bool   // it has been given the made events
 	used    int    // how many others it has been given

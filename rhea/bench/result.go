@@ -25,6 +25,10 @@ type Result struct {
 	Bus       *float64           `json:"bus_messages,omitempty"`
 	ClientCPU float64            `json:"client_cpu_us"`
 
+	Wire    float64 `json:"wire_bytes"`        // that the relay has sent, for each unit
+	Text    float64 `json:"text_bytes"`        // the messages in them, inflated
+	Deflate string  `json:"deflate,omitempty"` // what it has answered to offers of permessage-deflate
+
 	RSS  int64 `json:"rss_bytes,omitempty"` // all processes together, afterwards
 	PSS  int64 `json:"pss_bytes,omitempty"`
 	Disk int64 `json:"disk_bytes,omitempty"`

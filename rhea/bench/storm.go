@@ -14,7 +14,7 @@ func storm(s *Session) ([]Result, error) {
 	}
 	const most = 5000
 	n := openable(min(s.Connections, most))
-	o := &opening{g: newGroup(s.ctx, s.relay.URL, s.Patience), req: func(i int) []byte {
+	o := &opening{g: s.group(), req: func(i int) []byte {
 		e := &events[i*7%len(events)]
 		return fmt.Appendf(nil, `["REQ","s",{"authors":["%x"],"kinds":[1,6,7],"limit":20}]`, e.Author[:])
 	}}

@@ -37,7 +37,7 @@ func reconcile(s *Session) ([]Result, error) {
 		}
 		held = append(held, negentropy.Item{CreatedAt: events[i].CreatedAt, ID: events[i].ID})
 	}
-	g := newGroup(s.ctx, s.relay.URL, s.Patience)
+	g := s.group()
 	defer g.close()
 	h := &syncer{g: g, set: negentropy.NewSlice(held), missing: missing, done: make(chan struct{})}
 	c, err := g.dial(h, nil)

@@ -64,6 +64,13 @@ func (r Result) bill() string {
 		parts = append(parts, short(r.Wakeups)+" wake-ups")
 	}
 	parts = append(parts, "client "+short(r.ClientCPU)+" µs")
+	if r.Wire > 0 {
+		sent := short(r.Wire) + " bytes sent"
+		if r.Deflate != "" {
+			sent += fmt.Sprintf(" for %s (deflate: %s)", short(r.Text), r.Deflate)
+		}
+		parts = append(parts, sent)
+	}
 	return strings.Join(parts, " · ")
 }
 

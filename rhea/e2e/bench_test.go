@@ -94,6 +94,20 @@ func TestBenchCompares(t *testing.T) {
 	}
 }
 
+// Clients that offer permessage-deflate are sent less, and nothing that they cannot read.
+func TestBenchDeflate(t *testing.T) {
+	t.Setenv("RHEA_GATEWAY_DEFLATE", "message")
+	report := measured(t, "--mode", "solo", "--deflate")
+	for _, r := range report.Results {
+		if r.Deflate != "no takeover" && r.Workload != "after" && !strings.HasPrefix(r.Workload, "ingest") || r.Done == 0 || r.Refused > 0 {
+			t.Errorf("%+v", r)
+		}
+		if strings.HasPrefix(r.Workload, "live") && (r.Wire > 0.9*r.Text || r.Wire < 0.3*r.Text) {
+			t.Errorf("%s: %.0f bytes are sent for %.0f", r.Workload, r.Wire, r.Text)
+		}
+	}
+}
+
 // An open loop asks no more and no less than it is told to.
 func TestBenchAtARate(t *testing.T) {
 	report := measured(t, "--mode", "solo", "--time", "500ms", "--rate", "100", "req-id", "ingest-one")

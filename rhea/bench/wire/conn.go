@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsflate"
 )
 
 // Handler is told what comes. All calls for a connection come from one goroutine.
@@ -29,7 +30,13 @@ type Conn struct {
 	raw  syscall.RawConn
 	to   Handler
 	rest []byte // the beginning of a frame whose end has not come
-	frag []byte // the text of a message whose last frame has not come
+	frag []byte // what has come of a message whose last frame has not
+	past past   // of what the relay compresses
+
+	dialer   *Dialer
+	deflates bool // the relay may compress
+	takeover bool // and refer to what it has sent before
+	packed   bool // frag is compressed
 
 	mu  sync.Mutex // guards out, and orders what is written
 	out []byte     // frames that wait for Flush
@@ -52,18 +59,31 @@ func buffers() *sync.Pool {
 // Dialer makes connections to one address. Its buffers are shared by all of them.
 // It is safe for concurrent use.
 type Dialer struct {
-	url     string
-	buffers *sync.Pool
+	url      string
+	meter    *Meter
+	inflater *inflater // nil: permessage-deflate is not offered
+	buffers  *sync.Pool
 }
 
-// NewDialer returns a dialer for a URL that begins with ws://.
-func NewDialer(url string) *Dialer { return &Dialer{url, buffers()} }
+// NewDialer returns a dialer for a URL that begins with ws://, which counts what comes in
+// meter. With deflate it offers permessage-deflate as browsers do.
+func NewDialer(url string, meter *Meter, deflate bool) *Dialer {
+	d := &Dialer{url: url, meter: meter, buffers: buffers()}
+	if deflate {
+		d.inflater = newInflater()
+	}
+	return d
+}
 
 // Dial connects, and has h told what comes. The error says what the relay answered,
 // if it is not a WebSocket. From names the local address; nil: any.
 func (d *Dialer) Dial(ctx context.Context, h Handler, from net.Addr) (*Conn, error) {
 	nd := net.Dialer{LocalAddr: from}
-	conn, early, _, err := ws.Dialer{NetDial: nd.DialContext}.Dial(ctx, d.url)
+	wd := ws.Dialer{NetDial: nd.DialContext}
+	if d.inflater != nil {
+		wd.Extensions = append(wd.Extensions, wsflate.Parameters{ClientMaxWindowBits: 1}.Option())
+	}
+	conn, early, shake, err := wd.Dial(ctx, d.url)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to %s: %w", d.url, err)
 	}
@@ -72,7 +92,11 @@ func (d *Dialer) Dial(ctx context.Context, h Handler, from net.Addr) (*Conn, err
 		_ = conn.Close() // it was of no use
 		return nil, fmt.Errorf("%s is not plain TCP: measure behind whatever does TLS", d.url)
 	}
-	c := &Conn{tcp: tcp, to: h, done: make(chan struct{})}
+	c := &Conn{tcp: tcp, to: h, dialer: d, done: make(chan struct{})}
+	if err := c.agree(shake); err != nil {
+		_ = conn.Close() // as above
+		return nil, fmt.Errorf("connecting to %s: %w", d.url, err)
+	}
 	if c.raw, err = tcp.SyscallConn(); err != nil {
 		_ = conn.Close() // as above
 		return nil, fmt.Errorf("connecting to %s: %w", d.url, err)
@@ -86,8 +110,29 @@ func (d *Dialer) Dial(ctx context.Context, h Handler, from net.Addr) (*Conn, err
 			return nil, fmt.Errorf("connecting to %s: %w", d.url, err)
 		}
 	}
-	go c.read(d.buffers)
+	go c.read()
 	return c, nil
+}
+
+// agree takes the relay's answer to what was offered.
+func (c *Conn) agree(shake ws.Handshake) error {
+	if c.dialer.inflater == nil {
+		return nil
+	}
+	answer := Declined
+	for _, o := range shake.Extensions { // one at most, as one was offered
+		var p wsflate.Parameters
+		if err := p.Parse(o); err != nil {
+			return fmt.Errorf("the relay's answer to permessage-deflate: %w", err)
+		}
+		c.deflates, c.takeover = true, !p.ServerNoContextTakeover
+		answer = NoTakeover
+		if c.takeover {
+			answer = Takeover
+		}
+	}
+	c.dialer.meter.answer.Store(answer)
+	return nil
 }
 
 // Queue adds a text message, whose parts are written one behind the other, to what

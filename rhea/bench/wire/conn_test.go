@@ -53,7 +53,7 @@ func serve(t *testing.T, each func(net.Conn)) string {
 
 func dial(t *testing.T, url string, h Handler) *Conn {
 	t.Helper()
-	c, err := NewDialer(url).Dial(context.Background(), h, nil)
+	c, err := NewDialer(url, new(Meter), false).Dial(context.Background(), h, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestClosedByTheRelay(t *testing.T) {
 func TestNoWebSocket(t *testing.T) {
 	s := httptest.NewServer(http.NotFoundHandler())
 	defer s.Close()
-	_, err := NewDialer("ws"+strings.TrimPrefix(s.URL, "http")).Dial(context.Background(), newKept(), nil)
+	_, err := NewDialer("ws"+strings.TrimPrefix(s.URL, "http"), new(Meter), false).Dial(context.Background(), newKept(), nil)
 	if err == nil || !strings.Contains(err.Error(), "404") {
 		t.Errorf("got %v", err)
 	}

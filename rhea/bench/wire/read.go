@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 	"syscall"
 	"time"
 
@@ -14,9 +13,10 @@ import (
 )
 
 // read hands on what comes until the connection ends.
-func (c *Conn) read(buffers *sync.Pool) {
+func (c *Conn) read() {
 	defer close(c.done)
 	if len(c.rest) > 0 {
+		c.dialer.meter.Bytes.Add(int64(len(c.rest)))
 		if err := c.take(c.rest, time.Now()); err != nil {
 			c.end(err)
 			return
@@ -28,7 +28,7 @@ func (c *Conn) read(buffers *sync.Pool) {
 	// say nothing in the socket, need not be followed by one that finds nothing.
 	err := c.raw.Read(func(fd uintptr) bool {
 		for more := true; more && failed == nil; {
-			more, failed = c.turn(int(fd), buffers)
+			more, failed = c.turn(int(fd))
 		}
 		return failed != nil
 	})
@@ -38,11 +38,11 @@ func (c *Conn) read(buffers *sync.Pool) {
 // turn reads once, into a buffer of the pool if what is left over and as much again fit
 // into it, and hands on what there is. While it waits the connection has no buffer. There
 // may be more when the buffer was filled.
-func (c *Conn) turn(fd int, buffers *sync.Pool) (more bool, err error) {
+func (c *Conn) turn(fd int) (more bool, err error) {
 	var b []byte
 	if len(c.rest) <= bufferSize/2 {
-		whole := buffers.Get().(*[bufferSize]byte)
-		defer buffers.Put(whole)
+		whole := c.dialer.buffers.Get().(*[bufferSize]byte)
+		defer c.dialer.buffers.Put(whole)
 		b = whole[:]
 	} else {
 		b = make([]byte, 2*len(c.rest))
@@ -58,6 +58,7 @@ func (c *Conn) turn(fd int, buffers *sync.Pool) (more bool, err error) {
 	case n == 0:
 		return false, fmt.Errorf("reading: %w", io.EOF)
 	}
+	c.dialer.meter.Bytes.Add(int64(n))
 	size := copy(b, c.rest) + n
 	return size == len(b), c.take(b[:size], time.Now())
 }
@@ -86,18 +87,22 @@ func (c *Conn) take(b []byte, at time.Time) error {
 }
 
 func (c *Conn) handle(f frame, at time.Time) error {
+	if f.packed && (!c.deflates || f.op != ws.OpText && f.op != ws.OpBinary) {
+		return errStrange
+	}
 	switch f.op {
 	case ws.OpText, ws.OpBinary, ws.OpContinuation:
 		switch {
 		case f.final && len(c.frag) == 0:
-			c.to.Message(c, f.payload, at)
+			return c.message(f.payload, f.packed || c.packed, at)
 		case len(c.frag)+len(f.payload) > maxMessage:
 			return errors.New("the relay sends a message without an end")
-		default:
-			if c.frag = append(c.frag, f.payload...); f.final {
-				c.to.Message(c, c.frag, at)
-				c.frag = nil
-			}
+		}
+		c.frag, c.packed = append(c.frag, f.payload...), c.packed || f.packed
+		if f.final {
+			whole := c.frag
+			c.frag = nil
+			return c.message(whole, c.packed, at)
 		}
 	case ws.OpPing:
 		c.frame(ws.OpPong, f.payload)
@@ -109,11 +114,26 @@ func (c *Conn) handle(f frame, at time.Time) error {
 	return nil
 }
 
+// message hands on a message.
+func (c *Conn) message(b []byte, packed bool, at time.Time) (err error) {
+	if c.packed = false; packed {
+		if b, err = c.dialer.inflater.text(&c.past, b, c.takeover); err != nil {
+			return err
+		}
+	}
+	c.dialer.meter.Texts.Add(int64(len(b)))
+	c.to.Message(c, b, at)
+	return nil
+}
+
 type frame struct {
 	op      ws.OpCode
 	final   bool
+	packed  bool // compressed; RSV1
 	payload []byte
 }
+
+var errStrange = errors.New("the relay sends a frame that no server may send")
 
 // parseFrame reads the frame that b begins with; size is its length, 0 when it is not
 // there whole.
@@ -121,8 +141,8 @@ func parseFrame(b []byte) (f frame, size int, err error) {
 	if len(b) < 2 {
 		return f, 0, nil
 	}
-	if b[0]&0x70 != 0 || b[1]&0x80 != 0 {
-		return f, 0, errors.New("the relay sends a frame that no server may send")
+	if b[0]&0x30 != 0 || b[1]&0x80 != 0 {
+		return f, 0, errStrange
 	}
 	head, n := 2, uint64(b[1])
 	switch {
@@ -140,5 +160,5 @@ func parseFrame(b []byte) (f frame, size int, err error) {
 	if len(b) < size {
 		return f, 0, nil
 	}
-	return frame{ws.OpCode(b[0] & 0x0f), b[0]&0x80 != 0, b[head:size]}, size, nil
+	return frame{ws.OpCode(b[0] & 0x0f), b[0]&0x80 != 0, b[0]&0x40 != 0, b[head:size]}, size, nil
 }

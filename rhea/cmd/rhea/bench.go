@@ -41,6 +41,7 @@ and what the figures mean. Ends with exit code 1 when a workload has failed.
                        from when each was due (0: the next when one is answered)
   --subscribers N      live subscribers at most (1000)
   --connections N      idle connections at most (18000)
+  --deflate            clients offer permessage-deflate, as browsers do, and inflate what comes
   --patience DURATION  how long a relay may say nothing before a workload fails (20s)
   --tmp DIR            where the relays that are started keep their data (the system's)
   --json FILE          write all results there as well; - is standard output, then the table goes
@@ -67,6 +68,7 @@ type benchFlagSet struct {
 		Subscribers int           `toml:"subscribers"`
 		Connections int           `toml:"connections"`
 		Patience    time.Duration `toml:"patience"`
+		Deflate     bool          `toml:"deflate"`
 		Tmp         string        `toml:"tmp"`
 		JSON        string        `toml:"json"`
 	} `toml:"-"`
@@ -133,7 +135,7 @@ func (own *benchFlagSet) options(workloads []string) (o bench.Options, err error
 	o = bench.Options{
 		Workloads: workloads, URL: f.URL, Dir: f.Dir, Modes: []string{f.Mode}, Parent: f.Tmp,
 		Compare: f.Compare, CompareDir: f.CompareDir, Rounds: f.Rounds, Seed: f.Seed, Count: f.Count, Events: f.Events,
-		Cache: f.Cache, Time: f.Time, Rate: f.Rate, Subscribers: f.Subscribers, Connections: f.Connections, Patience: f.Patience,
+		Cache: f.Cache, Time: f.Time, Rate: f.Rate, Subscribers: f.Subscribers, Connections: f.Connections, Patience: f.Patience, Deflate: f.Deflate,
 	}
 	if f.Mode == "both" {
 		o.Modes = bench.Default().Modes
