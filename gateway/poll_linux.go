@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"rhea/proto/rawconn"
 	"rhea/proto/subject"
 )
 
@@ -158,14 +159,25 @@ func (w *polled) want(in, out bool) error {
 }
 
 func (w *polled) read(b []byte) (int, error) {
-	n, err := transfer(unix.SYS_READ, w.fd, b)
+	n, err := rawconn.Read(w.fd, b)
 	if n == 0 && err == nil {
 		err = io.EOF
 	}
-	return n, err
+	return n, now(err)
 }
 
-func (w *polled) write(b []byte) (int, error) { return transfer(unix.SYS_WRITE, w.fd, b) }
+func (w *polled) write(b []byte) (int, error) {
+	n, err := rawconn.Write(w.fd, b)
+	return n, now(err)
+}
+
+// now says of the kernel's word for it that a wire has, or takes, nothing now.
+func now(err error) error {
+	if err == unix.EAGAIN {
+		return errWait
+	}
+	return err
+}
 
 func (w *polled) shut() { _ = unix.Shutdown(w.fd, unix.SHUT_WR) } // reading shows a connection that is gone
 
@@ -174,22 +186,6 @@ func (w *polled) close(reset bool) {
 		_ = unix.SetsockoptLinger(w.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}) // the connection is lost already if this fails
 	}
 	_ = unix.Close(w.fd) // there is no use for an error of a connection that is over
-}
-
-// transfer is read(2) or write(2) of a socket that does not block.
-func transfer(call uintptr, fd int, b []byte) (int, error) {
-	for {
-		n, _, err := unix.RawSyscall(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
-		switch err {
-		case 0:
-			return int(n), nil
-		case unix.EINTR:
-		case unix.EAGAIN:
-			return 0, errWait
-		default:
-			return 0, err
-		}
-	}
 }
 
 // epollWait returns how many signals there are now.

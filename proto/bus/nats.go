@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"rhea/proto/rawconn"
 	"rhea/proto/subject"
 )
 
@@ -112,6 +114,7 @@ func dial(ctx context.Context, c Config, name string, log *slog.Logger, extra []
 	opts := append([]nats.Option{
 		nats.Name(name),
 		nats.DontRandomize(), // the first is the nearest
+		nats.SetCustomDialer(dialer{}),
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(100 * time.Millisecond),
 		nats.ReconnectJitter(50*time.Millisecond, 50*time.Millisecond),
@@ -170,11 +173,26 @@ func dial(ctx context.Context, c Config, name string, log *slog.Logger, extra []
 	}
 }
 
+// dialer connects with sockets that Go's scheduler is not told of.
+type dialer struct{}
+
+func (dialer) Dial(network, address string) (net.Conn, error) {
+	conn, err := net.DialTimeout(network, address, nats.DefaultTimeout)
+	if err != nil {
+		return nil, err
+	}
+	return rawconn.Wrap(conn), nil
+}
+
 func (c *natsConn) Publish(subj, reply string, data []byte) error {
 	if reply == "" {
 		return inWords(c.nc.Publish(subj, data))
 	}
 	return inWords(c.nc.PublishRequest(subj, reply, data))
+}
+
+func (c *natsConn) Ask(subj, reply string, data []byte) (here bool, err error) {
+	return false, c.Publish(subj, reply, data)
 }
 
 // inWords says of an error of the client what it means here, where nothing is

@@ -37,49 +37,46 @@ const user = "rhea"
 type Server struct {
 	inner    *server.Server
 	password string
+	door     *door
 }
 
 // Start listens on addr, host:port, where port 0 picks a free one, and returns
 // when clients can connect. It fails when the address is taken or is none.
 func Start(addr string, log *slog.Logger) (*Server, error) {
-	host, portText, err := net.SplitHostPort(addr)
+	_, portText, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, fmt.Errorf("the bus cannot listen on %q: want host:port", addr)
 	}
-	port, err := strconv.ParseUint(portText, 10, 16)
-	if err != nil {
+	if _, err := strconv.ParseUint(portText, 10, 16); err != nil {
 		return nil, fmt.Errorf("the bus cannot listen on %q: %q is not a port", addr, portText)
 	}
-	// NATS gives up with Fatalf when it cannot listen, and says why only there, so
-	// the address is tried first.
-	probe, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, fmt.Errorf("the bus: %w", err)
-	}
-	_ = probe.Close() // a listener without connections has nothing to lose
 	s := &Server{password: rand.Text()}
-	opts := &server.Options{
-		ServerName: "rhea", Host: host, Port: int(port), NoSigs: true, NoSystemAccount: true,
+	s.inner, err = server.NewServer(&server.Options{
+		ServerName: "rhea", DontListen: true, NoSigs: true, NoSystemAccount: true,
 		CustomClientAuthentication: s, MaxPayload: MaxPayload,
-	}
-	if port == 0 {
-		opts.Port = server.RANDOM_PORT
-	}
-	if s.inner, err = server.NewServer(opts); err != nil {
+	})
+	if err != nil {
 		return nil, fmt.Errorf("the bus: %w", err)
 	}
 	s.inner.SetLoggerV2(logger{log}, false, false, false)
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("the bus: %w", err)
+	}
 	s.inner.Start()
 	if !s.inner.ReadyForConnections(startTimeout) {
-		s.Stop()
-		return nil, errors.New("the bus: the NATS server does not accept connections on " + addr)
+		s.inner.Shutdown()
+		s.inner.WaitForShutdown()
+		_ = listener.Close()
+		return nil, errors.New("the bus: the NATS server does not start")
 	}
+	s.door = open(listener, s.inner, log)
 	return s, nil
 }
 
 // URL is where clients connect, with user and password.
 func (s *Server) URL() string {
-	u := url.URL{Scheme: "nats", User: url.UserPassword(user, s.password), Host: s.inner.Addr().String()}
+	u := url.URL{Scheme: "nats", User: url.UserPassword(user, s.password), Host: s.door.listener.Addr().String()}
 	return u.String()
 }
 
@@ -125,6 +122,7 @@ func (s *Server) Received() uint64 {
 func (s *Server) Stop() {
 	s.inner.Shutdown()
 	s.inner.WaitForShutdown()
+	s.door.close()
 }
 
 // logger hands on what NATS has to say. Its notices are of interest only to
