@@ -69,10 +69,11 @@ func BenchmarkStage(b *testing.B) {
 	for _, flight := range []int{1, 64} {
 		b.Run(fmt.Sprint(flight, " in flight"), func(b *testing.B) {
 			m := bus.NewMemory()
+			defer serveStore(m.Join(newSpace(b), quiet), newReadyReader(20))()
 			ctx, cancel := context.WithCancel(b.Context())
 			env := stage.Env{Bus: m.Join(newSpace(b), quiet), Log: quiet, Metrics: stage.NewMetrics("reqworker"), Limits: limits.Default()}
 			done := make(chan error, 1)
-			go func() { done <- RunWith(ctx, DefaultConfig(), env, newReadyReader(20)) }()
+			go func() { done <- Run(ctx, DefaultConfig(), env) }()
 			g := m.Join(newSpace(b), quiet)
 			roster := bus.NewRoster(g, subject.Gateway, "", nil)
 			rosterDone := make(chan error, 1)

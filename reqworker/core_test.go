@@ -153,7 +153,8 @@ func (tr *transcript) run(t *testing.T, d *datadriven.TestData) string {
 
 func (tr *transcript) flush() string {
 	var b strings.Builder
-	next := tr.core.rouse(tr.now)
+	tr.core.rouse(tr.now)
+	next := tr.core.rests()
 	out := tr.core.flush()
 	for _, a := range out.answers {
 		if p := a.msg.GetPart(); p != nil {

@@ -15,11 +15,11 @@
 //	                  ▼
 //	inbox ────────► loop (the core, alone) ──► outbox
 //	                 ▲   │
-//	         results │   │ asks
+//	         answers │   │ slices, Config.Concurrency at a time
 //	                 │   ▼
-//	                readers (Config.Concurrency of them) ──► Reader
+//	               whoever serves the store (bus.Questions)
 //
-// A query is in one of four states: ready (in line for a reader), reading (one
+// A query is in one of four states: ready (in line to be read), reading (one
 // slice asked for), paused (no credit), resting (the store is away or busy, and
 // will be asked again). Ready queries take turns, one slice each, so a short query
 // waits for one slice of each of the others at the most, never for the whole of a
@@ -33,10 +33,10 @@
 // the query go on from what it does have, under a new number. Slices with nothing for
 // the gateway, and those that were certainly not asked for, are asked for again.
 //
-// A slice is asked for with no more bytes than there is
-// credit; since one event may go beyond that, so may a query's credit, once. The
-// last one says whether the answer is whole (NIP-67): the store knows that of the
-// filters that it was given, and the plan what was left out of them.
+// A slice is asked for with no more bytes than there is credit; since one event may
+// go beyond that, so may a query's credit, once. The last one says whether the answer
+// is whole (NIP-67): the store knows that of the filters that it was given, and the
+// plan what was left out of them.
 //
 // A COUNT (NIP-45) is a query whose slices are sums: it takes its turn like any
 // other, needs no credit, and sends an empty Part a second, as a sign of life, until
@@ -49,8 +49,8 @@
 // store, which every slice tells the keys.
 //
 // What bounds memory: Config bounds the queries, those of one connection, and the
-// bytes of their filters and keys; Config.Concurrency slices are asked for at a time, each of
-// Config.SliceBytes and one event at most. A query that has had no credit for a
+// bytes of their filters and keys; Config.Concurrency slices are asked for at a time,
+// each of Config.SliceBytes and one event at most. A query that has had no credit for a
 // minute is forgotten; its gateway notices, should it grant any, and sends it
 // again.
 //

@@ -49,12 +49,13 @@ func TestStop(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := bus.NewMemory()
+				defer serveStore(m.Join(newSpace(t), quiet), slowReader{c.takes})()
 				start := func() (*bus.Bus, func()) {
 					ctx, cancel := context.WithCancel(context.Background())
 					done := make(chan error, 1)
 					b := m.Join(newSpace(t), quiet)
 					env := stage.Env{Bus: b, Log: quiet, Metrics: stage.NewMetrics("reqworker"), Limits: limits.Default()}
-					go func() { done <- RunWith(ctx, DefaultConfig(), env, slowReader{c.takes}) }()
+					go func() { done <- Run(ctx, DefaultConfig(), env) }()
 					time.Sleep(time.Second)
 					return b, func() {
 						cancel()

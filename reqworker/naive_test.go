@@ -74,7 +74,7 @@ func unlimited(filters []byte) []byte {
 	return filtersJSON(list)
 }
 
-// Scan implements Reader.
+// Scan implements reader.
 func (s *naiveStore) Scan(_ context.Context, m *relaypb.Scan) (*relaypb.ScanReply, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -2,8 +2,8 @@ package reqworker
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"rhea/proto/bus"
@@ -28,56 +28,43 @@ const (
 // hands them over, or finishes what runs, and returns nil. It returns an error
 // when the process cannot be part of the deployment.
 func Run(ctx context.Context, cfg Config, env stage.Env) error {
-	return RunWith(ctx, cfg, env, busReader{env.Bus})
-}
-
-// RunWith is Run with another way to the store.
-func RunWith(ctx context.Context, cfg Config, env stage.Env, reader Reader) error {
 	if err := cfg.Validate(); err != nil {
 		return fmt.Errorf("reqworker: %w", err)
 	}
-	return newWorker(cfg, env, reader).run(ctx)
+	scans, err := bus.NewQuestions[*relaypb.ScanReply, *query](
+		env.Bus, string(subject.Reqworker), func() *relaypb.ScanReply { return new(relaypb.ScanReply) }, 2*cfg.Concurrency)
+	if err != nil {
+		return fmt.Errorf("reqworker: %w", err)
+	}
+	defer scans.Close()
+	return newWorker(cfg, env, scans).run(ctx)
 }
 
-// worker is the shell around the core. All fields belong to the loop, but for the
-// channels.
+// worker is the shell around the core. All fields belong to the loop.
 type worker struct {
 	env     stage.Env
 	roster  *bus.Roster
 	inbox   *bus.Inbox[*relaypb.ReqInbox]
 	shards  *bus.Ownership
 	outbox  *bus.Outbox
+	scans   *bus.Questions[*relaypb.ScanReply, *query]
 	core    *core
 	metrics *metrics
 	pulse   *stage.Pulse
-	reader  Reader
-	asks    chan job    // the core has at most cfg.Concurrency slices under way,
-	results chan result // so neither is ever full
 
-	store   subject.Instance // the writer that serves the store; 0: none
-	life    context.Context  // of what it was asked
-	abandon context.CancelFunc
+	store subject.Instance // the writer that serves the store; 0: none
 }
 
-// job is a slice to read, for as long as the writer that was asked lives.
-type job struct {
-	ask
-	life context.Context
-}
+// scanTimeout is how long a slice may take: slices are short, and one whose answer is
+// lost is asked for again.
+const scanTimeout = 2 * time.Second
 
-type result struct {
-	query *query
-	reply *relaypb.ScanReply
-	err   error
-}
+// errNoAnswer is that of a slice that nobody will answer any more.
+var errNoAnswer = errors.New("no answer from whoever serves the store")
 
-func newWorker(cfg Config, env stage.Env, reader Reader) *worker {
+func newWorker(cfg Config, env stage.Env, scans *bus.Questions[*relaypb.ScanReply, *query]) *worker {
 	b := env.Bus
-	w := &worker{
-		env: env, reader: reader, metrics: newMetrics(env.Metrics),
-		asks: make(chan job, cfg.Concurrency), results: make(chan result, cfg.Concurrency),
-	}
-	w.life, w.abandon = context.WithCancel(context.Background())
+	w := &worker{env: env, scans: scans, metrics: newMetrics(env.Metrics)}
 	w.core = newCore(b.Instance, cfg, env.Limits, env.Policy, b.Space.ShardOf, w.metrics)
 	w.roster = bus.NewRoster(b, subject.Reqworker, env.Version, func(m *relaypb.Member) {
 		m.Stats = env.Metrics.Report()
@@ -100,8 +87,6 @@ func newWorker(cfg Config, env stage.Env, reader Reader) *worker {
 func (w *worker) run(ctx context.Context) error {
 	return w.roster.While(ctx, func(ctx context.Context) error {
 		defer w.inbox.Close()
-		stop := w.startReaders()
-		defer stop()
 		select {
 		case <-w.roster.Settled():
 		case <-ctx.Done():
@@ -124,28 +109,6 @@ func (w *worker) run(ctx context.Context) error {
 	})
 }
 
-// startReaders starts the goroutines that read slices. Stop ends them and waits.
-func (w *worker) startReaders() (stop func()) {
-	ended := make(chan struct{})
-	var running sync.WaitGroup
-	for range cap(w.asks) {
-		running.Go(func() {
-			for {
-				select {
-				case <-ended:
-					return
-				case j := <-w.asks:
-					began := time.Now()
-					reply, err := w.reader.Scan(j.life, j.scan)
-					w.metrics.sliceTime.Observe(time.Since(began).Seconds())
-					w.results <- result{j.query, reply, err}
-				}
-			}
-		})
-	}
-	return func() { close(ended); w.abandon(); running.Wait() }
-}
-
 // serve is the loop. It ends when stop is closed or done reports true.
 func (w *worker) serve(stop <-chan struct{}, changes <-chan struct{}, done func() bool) {
 	tick := time.NewTicker(tickEvery)
@@ -163,19 +126,21 @@ func (w *worker) serve(stop <-chan struct{}, changes <-chan struct{}, done func(
 			w.pulse.Beat()
 			w.reconcile()
 			w.core.tick(now, w.roster.View().Alive)
+			w.giveUp(now.Add(-scanTimeout))
 		case s := <-w.env.Reload:
 			w.core.set(stage.Section[Config](s), stage.Section[limits.Limits](s), stage.Section[policy.Policy](s))
 		case <-rouse.C:
 		case msg := <-w.inbox.C():
 			w.take(msg)
-		case r := <-w.results:
-			w.core.read(time.Now(), r.query, r.reply, r.err)
+		case msg := <-w.scans.C():
+			w.answer(msg)
 		}
 		w.takeWaiting()
-		if next := w.core.rouse(time.Now()); !next.IsZero() {
+		w.core.rouse(time.Now())
+		w.say()
+		if next := w.core.rests(); !next.IsZero() {
 			rouse.Reset(time.Until(next))
 		}
-		w.say(w.core.flush())
 	}
 }
 
@@ -183,8 +148,8 @@ func (w *worker) serve(stop <-chan struct{}, changes <-chan struct{}, done func(
 func (w *worker) takeWaiting() {
 	for range turnMessages {
 		select {
-		case r := <-w.results:
-			w.core.read(time.Now(), r.query, r.reply, r.err)
+		case msg := <-w.scans.C():
+			w.answer(msg)
 		case msg := <-w.inbox.C():
 			w.take(msg)
 		default:
@@ -198,13 +163,43 @@ func (w *worker) take(msg *bus.Message) {
 	w.inbox.Each(msg, func(m *relaypb.ReqInbox) { w.core.handle(now, m) })
 }
 
-func (w *worker) say(out outputs) {
-	for _, a := range out.asks {
-		w.asks <- job{a, w.life}
+// answer takes the answer to a slice.
+func (w *worker) answer(msg *bus.Message) {
+	if q, asked, reply, err, ok := w.scans.Answer(msg); ok {
+		now := time.Now()
+		w.metrics.sliceTime.Observe(now.Sub(asked).Seconds())
+		w.core.read(now, q, reply, err)
 	}
-	for _, a := range out.answers {
-		if w.outbox.Send(w.env.Bus.Space.Out(a.to), a.msg) != nil {
-			w.metrics.unsent.Inc()
+}
+
+// giveUp stops waiting for slices that were asked for before a time.
+func (w *worker) giveUp(before time.Time) {
+	now := time.Now()
+	w.scans.GiveUp(before, func(q *query, asked time.Time) {
+		w.metrics.sliceTime.Observe(now.Sub(asked).Seconds())
+		w.core.read(now, q, nil, errNoAnswer)
+	})
+}
+
+// say says what the core has to say, which may be more once it hears that a slice
+// cannot even be asked for.
+func (w *worker) say() {
+	for {
+		out := w.core.flush()
+		now := time.Now()
+		for _, a := range out.asks {
+			in := &relaypb.ScanInbox{Body: &relaypb.ScanInbox_Scan{Scan: a.scan}}
+			if err := w.scans.Ask(now, w.env.Bus.Space.Scan(), in, a.query); err != nil {
+				w.core.read(now, a.query, nil, err)
+			}
+		}
+		for _, a := range out.answers {
+			if w.outbox.Send(w.env.Bus.Space.Out(a.to), a.msg) != nil {
+				w.metrics.unsent.Inc()
+			}
+		}
+		if len(out.asks) == 0 {
+			break
 		}
 	}
 	if w.outbox.Flush() != nil {
@@ -226,8 +221,7 @@ func (w *worker) follow() {
 		return
 	}
 	if w.store != 0 {
-		w.abandon()
-		w.life, w.abandon = context.WithCancel(context.Background())
+		w.giveUp(time.Now().Add(time.Hour))
 	}
 	if w.store = serving; serving != 0 {
 		w.core.hurry(time.Now())

@@ -130,9 +130,8 @@ func (c *core) hurry(now time.Time) {
 	}
 }
 
-// rouse puts the queries that have rested in line again. It returns when to call
-// it next; the zero time means not before something happens.
-func (c *core) rouse(now time.Time) (next time.Time) {
+// rouse puts the queries that have rested in line again.
+func (c *core) rouse(now time.Time) {
 	c.now = now
 	left := c.resting[:0]
 	for _, q := range c.resting {
@@ -140,16 +139,23 @@ func (c *core) rouse(now time.Time) (next time.Time) {
 		case q.state != resting:
 		case q.wake.After(now):
 			left = append(left, q)
-			if next.IsZero() || q.wake.Before(next) {
-				next = q.wake
-			}
 		default:
 			c.schedule(q)
 		}
 	}
 	clear(c.resting[len(left):])
 	c.resting = left
-	return next
+}
+
+// rests returns when to call rouse next; the zero time means not before something
+// happens.
+func (c *core) rests() (until time.Time) {
+	for _, q := range c.resting {
+		if q.state == resting && (until.IsZero() || q.wake.Before(until)) {
+			until = q.wake
+		}
+	}
+	return until
 }
 
 // patience is how many errors in a row a query takes of the store before it fails

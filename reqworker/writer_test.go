@@ -40,13 +40,14 @@ func TestNextWriterIsAskedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := bus.NewMemory()
 		store := &mortal{}
+		defer serveStore(m.Join(newSpace(t), quiet), store)()
 		var wg sync.WaitGroup
 		defer wg.Wait()
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
 		wb := m.Join(newSpace(t), quiet)
 		wg.Go(func() {
-			RunWith(ctx, DefaultConfig(), stage.Env{Bus: wb, Log: quiet, Metrics: stage.NewMetrics("reqworker"), Limits: limits.Default()}, store)
+			Run(ctx, DefaultConfig(), stage.Env{Bus: wb, Log: quiet, Metrics: stage.NewMetrics("reqworker"), Limits: limits.Default()})
 		})
 		gb := m.Join(newSpace(t), quiet)
 		gateway := bus.NewRoster(gb, subject.Gateway, "", nil)

@@ -171,9 +171,9 @@ func (r *readers) serveFetches() {
 	}
 }
 
-// send sends the events of a slice to the gateway that they are for, and behind them
-// the rest of the reply to the asker. If the bus refuses either, the asker hears
-// nothing, as nobody can tell what went out.
+// send sends the events of a slice to the gateway that they are for, and then the rest
+// of the reply to the asker. If the bus refuses the events, the asker hears nothing, as
+// nobody can tell what went out.
 func (r *readers) send(outbox *bus.Outbox, q request[*relaypb.Scan], reply *relaypb.ScanReply) {
 	to := q.ask.Direct
 	part := &relaypb.Part{
@@ -186,23 +186,29 @@ func (r *readers) send(outbox *bus.Outbox, q request[*relaypb.Scan], reply *rela
 			part.Completeness = reply.Completeness
 		}
 	}
-	reply.Sent, reply.Events = &relaypb.Sent{Events: uint32(len(reply.Events))}, nil
+	subj := r.bus.Space.Out(subject.Instance(to.Gateway))
+	err := outbox.Send(subj, &relaypb.OutInbox{Body: &relaypb.OutInbox_Part{Part: part}})
+	if err = errors.Join(err, outbox.Flush()); err != nil {
+		r.metrics.unsent.Inc()
+		r.troubles.complain(r.now(), r.log, "a part was not sent", "to", subj, "err", err)
+		return
+	}
+	reply.Sent, reply.Events = &relaypb.Sent{Events: uint32(len(part.Events))}, nil
 	for _, e := range part.Events {
 		reply.Sent.Bytes += uint64(len(e))
 	}
-	subj := r.bus.Space.Out(subject.Instance(to.Gateway))
-	err := outbox.Send(subj, &relaypb.OutInbox{Body: &relaypb.OutInbox_Part{Part: part}})
-	if err == nil {
-		err = errors.Join(outbox.Send(q.msg.Reply, reply), outbox.Flush())
-	}
-	if err != nil {
-		r.metrics.unsent.Inc()
-		r.troubles.complain(r.now(), r.log, "a part was not sent", "to", subj, "err", err)
-	}
+	r.replyBehind(q.msg, reply)
 }
 
-func (r *readers) reply(msg *bus.Message, m proto.Message) {
-	if err := r.bus.Reply(msg, m); err != nil {
+func (r *readers) reply(msg *bus.Message, m proto.Message) { r.replied(msg, m, r.bus.Reply(msg, m)) }
+
+// replyBehind replies behind the Part that the reply is about.
+func (r *readers) replyBehind(msg *bus.Message, m proto.Message) {
+	r.replied(msg, m, r.bus.ReplyBehind(msg, m))
+}
+
+func (r *readers) replied(msg *bus.Message, m proto.Message, err error) {
+	if err != nil {
 		r.metrics.unsent.Inc()
 		r.troubles.complain(r.now(), r.log, "a reply was not sent", "to", msg.Subject, "bytes", proto.Size(m), "err", err)
 	}

@@ -31,6 +31,10 @@ type Conn interface {
 	// Subscribe delivers what is published on subj into to, dropping what finds it
 	// full, from the moment that it returns.
 	Subscribe(subj string, to chan *Message) (Subscription, error)
+	// Ask publishes a question, and keeps no reference to data. Here: somebody in this
+	// process has heard it. If nobody has, anywhere, ErrNobody is returned, or NATS's
+	// refusal comes on reply; what NATS says counts for nothing if somebody has it here.
+	Ask(subj, reply string, data []byte) (here bool, err error)
 	// Request publishes and waits for one reply. ErrNobody: no one listens there.
 	Request(ctx context.Context, subj string, data []byte) (*Message, error)
 	// Dropped counts the messages that found a channel full.

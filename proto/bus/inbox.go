@@ -109,7 +109,13 @@ func (in *Inbox[M]) Each(msg *Message, handle func(M)) {
 
 // Reply answers a request on the control connection. A message that asks for no
 // reply gets none.
-func (b *Bus) Reply(msg *Message, m proto.Message) error {
+func (b *Bus) Reply(msg *Message, m proto.Message) error { return reply(b.control, msg, m) }
+
+// ReplyBehind is Reply behind what outboxes have published: who hears everything hears
+// it in that order.
+func (b *Bus) ReplyBehind(msg *Message, m proto.Message) error { return reply(b.out, msg, m) }
+
+func reply(conn Conn, msg *Message, m proto.Message) error {
 	if msg.Reply == "" {
 		return nil
 	}
@@ -117,5 +123,5 @@ func (b *Bus) Reply(msg *Message, m proto.Message) error {
 	if err != nil {
 		return err
 	}
-	return b.control.Publish(msg.Reply, "", data)
+	return conn.Publish(msg.Reply, "", data)
 }

@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/nats-io/nats.go"
 
@@ -36,6 +37,7 @@ type Local struct {
 	server  Server
 	outside *natsConn
 	mine    *nats.Subscription // of all subjects of the deployment
+	counted atomic.Bool        // somebody counts what mine has dropped
 }
 
 // DialLocal connects to the server in this process.
@@ -62,8 +64,10 @@ func DialLocal(ctx context.Context, c Config, server Server, log *slog.Logger) (
 
 // Join returns a Bus on l for a stage or a command, as Dial does.
 func (l *Local) Join(instance subject.Instance, name string, log *slog.Logger) *Bus {
-	conn := func() Conn { return &localConn{memoryConn: l.mem.conn(l.space.Replies(name)), l: l} }
-	return New(l.space, instance, log, conn(), conn(), conn())
+	conn := func() *localConn { return &localConn{memoryConn: l.mem.conn(l.space.Replies(name)), l: l} }
+	in := conn()
+	in.counts = !l.counted.Swap(true)
+	return New(l.space, instance, log, in, conn(), conn())
 }
 
 // Close ends the connection to the server.
@@ -88,7 +92,8 @@ func (l *Local) company() bool { return l.server.NumClients() > 1 }
 // company.
 type localConn struct {
 	memoryConn
-	l *Local
+	l      *Local
+	counts bool // what NATS has brought and nobody has taken, too
 }
 
 func (c *localConn) Publish(subj, reply string, data []byte) error {
@@ -106,8 +111,32 @@ func (c *localConn) publish(subj, reply string, data []byte) (told audience, err
 	return told, err
 }
 
+// ask is publish of a question, which has been asked if anybody here has it.
+func (c *localConn) ask(subj, reply string, data []byte) (told audience, err error) {
+	if told, err = c.publish(subj, reply, data); told.here > 0 {
+		err = nil
+	}
+	return told, err
+}
+
+func (c *localConn) Ask(subj, reply string, data []byte) (here bool, err error) {
+	told, err := c.ask(subj, reply, data)
+	if err == nil && told == (audience{}) {
+		err = ErrNobody
+	}
+	return told.here > 0, err
+}
+
 func (c *localConn) Request(ctx context.Context, subj string, data []byte) (*Message, error) {
-	return c.request(ctx, func(reply string) (audience, error) { return c.publish(subj, reply, data) })
+	return c.request(ctx, func(reply string) (audience, error) { return c.ask(subj, reply, data) })
+}
+
+func (c *localConn) Dropped() uint64 {
+	n := c.memoryConn.Dropped()
+	if c.counts {
+		n += droppedOf(c.l.mine)
+	}
+	return n
 }
 
 func (c *localConn) Reconnects() uint64 { return c.l.outside.Reconnects() }

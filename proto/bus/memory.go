@@ -13,8 +13,9 @@ import (
 	"rhea/proto/subject"
 )
 
-// Memory is a bus inside one process, for tests and tools that need no server:
-// the same order, the same drops, the same wildcards. Safe for concurrent use.
+// Memory is a bus inside one process, for rhea solo (Local), and for tests and tools
+// that need no server: the same order, the same drops, the same wildcards. Safe for
+// concurrent use.
 type Memory struct {
 	mu    sync.RWMutex
 	exact map[string][]*memorySub
@@ -124,6 +125,13 @@ type memoryConn struct {
 func (c memoryConn) Publish(subj, reply string, data []byte) error {
 	c.publish(subj, reply, data)
 	return nil
+}
+
+func (c memoryConn) Ask(subj, reply string, data []byte) (here bool, err error) {
+	if c.publish(subj, reply, data) == 0 {
+		return false, ErrNobody
+	}
+	return true, nil
 }
 
 // publish copies data once for all listeners, and returns how many there are.
