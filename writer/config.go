@@ -16,7 +16,7 @@ type Config struct {
 	MemTable      stage.ByteSize `toml:"mem_table" help:"memory that commits fill before it is written to tables; twice this is used"`
 	DiskReserve   stage.ByteSize `toml:"disk_reserve" help:"free disk space below which events are refused; 0: none" live:"true"`
 	EphemeralKeep time.Duration  `toml:"ephemeral_keep" help:"how long ephemeral events stay in the log, for monitors that are behind" live:"true"`
-	ScanWorkers   int            `toml:"scan_workers" help:"slices of queries that are read at the same time; 0: one for each processor"`
+	ScanWorkers   int            `toml:"scan_workers" help:"slices of queries that are read at the same time; 0: one for each processor, two at least"`
 	ScanQueue     int            `toml:"scan_queue" help:"slices that wait for a reader; one more is refused as busy"`
 	ScanSlice     time.Duration  `toml:"scan_slice" help:"how long a slice of a query may take before others go first" live:"true"`
 }
@@ -65,9 +65,10 @@ func (c Config) reserve() int64 {
 	return int64(c.DiskReserve)
 }
 
+// scanWorkers is at least two by default: one may wait for the disk.
 func (c Config) scanWorkers() int {
 	if c.ScanWorkers == 0 {
-		return runtime.GOMAXPROCS(0)
+		return max(2, runtime.GOMAXPROCS(0))
 	}
 	return c.ScanWorkers
 }

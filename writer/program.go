@@ -22,7 +22,7 @@ type sections struct {
 func Program() stage.Program {
 	cfg := sections{Writer: DefaultConfig(), Limits: limits.Default(), Policy: policy.Default(), Bus: bus.DefaultConfig()}
 	return stage.Program{
-		Name: "rhea-writer", Stage: string(subject.Writer), Version: stage.Version(), Part: stage.Part{Garbage: 50},
+		Name: "rhea-writer", Stage: string(subject.Writer), Version: stage.Version(), Part: stage.Part{Processors: stage.Half, Garbage: 50},
 		Doc: "The writer stage of a Rhea relay: owns the store, puts events on disk, publishes the log " +
 			"and reads the store for the other stages. There is one on a bus.",
 		Config: &cfg,
