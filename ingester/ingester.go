@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"rhea/proto/beat"
 	"rhea/proto/bus"
 	"rhea/proto/limits"
 	"rhea/proto/policy"
@@ -104,7 +105,7 @@ func (in *ingester) run(ctx context.Context) error {
 
 // serve is the loop. It ends when stop is closed or done reports true.
 func (in *ingester) serve(stop <-chan struct{}, changes <-chan struct{}, done func() bool) {
-	tick := time.NewTicker(tickEvery)
+	tick := beat.NewTicker(tickEvery)
 	defer tick.Stop()
 	defer in.pulse.End()
 	for !done() {
@@ -112,6 +113,7 @@ func (in *ingester) serve(stop <-chan struct{}, changes <-chan struct{}, done fu
 		case <-stop:
 			return
 		case <-tick.C:
+			tick.Next()
 			in.pulse.Beat()
 		case <-changes:
 			in.reconcile()

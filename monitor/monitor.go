@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"rhea/proto/beat"
 	"rhea/proto/bus"
 	"rhea/proto/limits"
 	"rhea/proto/nostr"
@@ -129,7 +130,7 @@ func (m *monitor) start() (stop func(), failed <-chan error) {
 
 // serve is the loop. It ends when stop is closed or done reports true.
 func (m *monitor) serve(stop <-chan struct{}, changes <-chan struct{}, failed <-chan error, done func() bool) error {
-	tick := time.NewTicker(tickEvery)
+	tick := beat.NewTicker(tickEvery)
 	defer tick.Stop()
 	defer m.pulse.End()
 	var again <-chan struct{} // always, while watches are left to be served; else nil
@@ -145,6 +146,7 @@ func (m *monitor) serve(stop <-chan struct{}, changes <-chan struct{}, failed <-
 		case <-changes:
 			m.reconcile()
 		case now := <-tick.C:
+			tick.Next()
 			m.pulse.Beat()
 			m.reconcile()
 			m.measureLag(now)

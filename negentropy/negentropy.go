@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"rhea/proto/beat"
 	"rhea/proto/bus"
 	"rhea/proto/limits"
 	"rhea/proto/negentropy"
@@ -210,7 +211,7 @@ func (s *shell) reply(ctx context.Context) {
 
 // serve is the loop. It ends when stop is closed or done reports true.
 func (s *shell) serve(stop <-chan struct{}, changes <-chan struct{}, failed <-chan error, done func() bool) error {
-	tick := time.NewTicker(tickEvery)
+	tick := beat.NewTicker(tickEvery)
 	defer tick.Stop()
 	defer s.pulse.End()
 	for !done() {
@@ -222,6 +223,7 @@ func (s *shell) serve(stop <-chan struct{}, changes <-chan struct{}, failed <-ch
 		case <-changes:
 			s.reconcile()
 		case now := <-tick.C:
+			tick.Next()
 			s.pulse.Beat()
 			s.reconcile()
 			s.measureLag(now)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"rhea/proto/beat"
 	"rhea/proto/bus"
 	"rhea/proto/limits"
 	"rhea/proto/policy"
@@ -111,7 +112,7 @@ func (w *worker) run(ctx context.Context) error {
 
 // serve is the loop. It ends when stop is closed or done reports true.
 func (w *worker) serve(stop <-chan struct{}, changes <-chan struct{}, done func() bool) {
-	tick := time.NewTicker(tickEvery)
+	tick := beat.NewTicker(tickEvery)
 	defer tick.Stop()
 	rouse := time.NewTimer(time.Hour)
 	defer rouse.Stop()
@@ -123,6 +124,7 @@ func (w *worker) serve(stop <-chan struct{}, changes <-chan struct{}, done func(
 		case <-changes:
 			w.reconcile()
 		case now := <-tick.C:
+			tick.Next()
 			w.pulse.Beat()
 			w.reconcile()
 			w.core.tick(now, w.roster.View().Alive)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"rhea/proto/beat"
 	"rhea/proto/bus"
 	"rhea/proto/policy"
 	"rhea/proto/relaypb"
@@ -173,7 +174,7 @@ func (w *writer) open() error {
 // when ctx ends.
 func (w *writer) decide(ctx context.Context) error {
 	changes := w.roster.Changes()
-	tick := time.NewTicker(housekeeping)
+	tick := beat.NewTicker(housekeeping)
 	defer tick.Stop()
 	defer w.pulse.End()
 	w.checkDisk()
@@ -207,6 +208,7 @@ func (w *writer) decide(ctx context.Context) error {
 				return rivalError(m)
 			}
 		case <-tick.C:
+			tick.Next()
 			w.pulse.Beat()
 			if err := w.keepHouse(); err != nil {
 				return err

@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"rhea/proto/beat"
 	"rhea/proto/relaypb"
 	"rhea/proto/subject"
 )
@@ -19,7 +20,7 @@ import (
 // deadAfter of silence, which leaves room for three announcements to be lost or
 // late, and is within the three seconds that the design allows.
 const (
-	announceEvery = 500 * time.Millisecond
+	announceEvery = beat.Every
 	deadAfter     = 2200 * time.Millisecond
 	settleTime    = 250 * time.Millisecond
 )
@@ -137,8 +138,8 @@ func (r *Roster) Run(ctx context.Context) error {
 		}
 	}
 	r.bus.Publish(r.bus.Space.Hello(), &relaypb.Hello{})
-	beat := time.NewTimer(toBeat(time.Now()))
-	defer beat.Stop()
+	tick := beat.NewTicker(announceEvery)
+	defer tick.Stop()
 	settle := time.NewTimer(settleTime)
 	defer settle.Stop()
 	r.announce()
@@ -160,8 +161,8 @@ func (r *Roster) Run(ctx context.Context) error {
 				return err
 			}
 			r.settle()
-		case <-beat.C:
-			beat.Reset(toBeat(time.Now()))
+		case <-tick.C:
+			tick.Next()
 			if err := r.muzzled(); err != nil {
 				return err
 			}
@@ -171,14 +172,6 @@ func (r *Roster) Run(ctx context.Context) error {
 			r.announce()
 		}
 	}
-}
-
-// toBeat is how long it is until the next announcement. All processes announce
-// themselves at the same times of the wall clock, as far as their clocks agree, so that
-// an idle one is woken once for all of them; announceEvery passes at the most,
-// whatever the clock does.
-func toBeat(now time.Time) time.Duration {
-	return announceEvery - time.Duration(now.UnixNano())%announceEvery
 }
 
 // settle says, here and on the bus, that everybody has had time to be heard.

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"rhea/proto/beat"
 	"rhea/proto/subject"
 )
 
@@ -209,7 +210,7 @@ func (p Program) live(h Host, loader *Loader, common Common) int {
 	drain := p.patience(loader.Settings())
 	reloads := NewReloads(loader, process)
 	reloads.Mine = p.Mine
-	poll := time.NewTicker(PollEvery)
+	poll := beat.NewTicker(PollEvery)
 	defer poll.Stop()
 	reload := func(s Settings, changed bool) {
 		if changed {
@@ -248,6 +249,7 @@ func (p Program) live(h Host, loader *Loader, common Common) int {
 			}
 			stop(s.String())
 		case <-poll.C:
+			poll.Next()
 			h.Tidier.Look()
 			if overdue == nil {
 				reload(reloads.Poll())

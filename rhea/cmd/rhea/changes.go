@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"rhea/gateway"
+	"rhea/proto/beat"
 	"rhea/proto/stage"
 	"rhea/proto/subject"
 )
@@ -71,7 +72,7 @@ func (c *changes) signal(s os.Signal) bool {
 
 // watch reloads, and gives back memory, until ctx ends.
 func (c *changes) watch(ctx context.Context) {
-	poll := time.NewTicker(stage.PollEvery)
+	poll := beat.NewTicker(stage.PollEvery)
 	defer poll.Stop()
 	for {
 		select {
@@ -80,6 +81,7 @@ func (c *changes) watch(ctx context.Context) {
 		case <-c.told:
 			c.take(c.reloads.Now("hangup"))
 		case <-poll.C:
+			poll.Next()
 			c.tidier.Look()
 			c.take(c.reloads.Poll())
 		}
