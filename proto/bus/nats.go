@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,11 +49,32 @@ func (c Config) Validate() error {
 // A connection on which nothing comes back for (lostPings+1)·pingEvery = 4 s is
 // taken for lost: TCP alone would wait for minutes when a cable is pulled. It is
 // longer than a busy machine holds an answer back, and about as long as a roster
-// takes to miss a process (deadAfter).
+// takes to miss a process (deadAfter). Within a machine no cable can be pulled, a
+// server that is gone is missed at once, and one that stands still has no substitute;
+// but each ping wakes both ends, on three connections of every process.
 const (
-	pingEvery = time.Second
-	lostPings = 3
+	pingEvery      = time.Second
+	pingLocalEvery = 20 * time.Second
+	lostPings      = 3
 )
+
+// pingsOf is how often the servers of a URL are sent a ping.
+func pingsOf(url string) time.Duration {
+	for server := range strings.SplitSeq(url, ",") {
+		_, host, found := strings.Cut(server, "://")
+		if !found {
+			host = server
+		}
+		host = host[strings.LastIndex(host, "@")+1:]
+		if h, _, err := net.SplitHostPort(host); err == nil {
+			host = h
+		}
+		if ip := net.ParseIP(strings.Trim(host, "[] ")); ip == nil || !ip.IsLoopback() {
+			return pingEvery
+		}
+	}
+	return pingLocalEvery
+}
 
 // dialTimeout bounds how long Dial waits for a NATS server that is not up yet.
 const dialTimeout = 30 * time.Second
@@ -121,7 +143,7 @@ func dial(ctx context.Context, c Config, name string, log *slog.Logger, extra []
 		// What cannot be sent now is refused now: a buffer flushed after a reconnect
 		// would reach listeners that are not back yet, and hide the loss.
 		nats.ReconnectBufSize(-1),
-		nats.PingInterval(pingEvery),
+		nats.PingInterval(pingsOf(c.URL)),
 		nats.MaxPingsOutstanding(lostPings),
 		// A write that blocks for longer takes the connection down, which is noticed
 		// and survived; one that blocks for ever would stop the loop that publishes.
