@@ -38,6 +38,11 @@ func pebbleOptions(s *Store) *pebble.Options {
 		l.BlockSize = 16 << 10
 	}
 	o.ApplyCompressionSettings(compression)
+	// One compaction runs at a time, and at its end the next begins. Pebble's default
+	// looks ten times a second besides whether there may be more at a time by now, which
+	// is most of what an idle store does; it has this name for the same without it.
+	o.Experimental.CompactionScheduler = pebble.NewConcurrencyLimitSchedulerWithNoPeriodicGrantingForTest()
+	o.CompactionConcurrencyRange = func() (lower, upper int) { return 1, 1 }
 	o.Experimental.ValueSeparationPolicy = apart
 	return o
 }
