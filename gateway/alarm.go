@@ -50,6 +50,15 @@ func (w *wheel) set(when time.Time, a alarm) {
 	w.slots[i] = append(w.slots[i], a)
 }
 
+// quiet is how long it is from now until an alarm may ring, or at most so long.
+func (w *wheel) quiet(now time.Time, most time.Duration) time.Duration {
+	at := w.at
+	for i := w.next; at.Sub(now) < most && len(w.slots[i]) == 0; i = (i + 1) % wheelSlots {
+		at = at.Add(tickEvery)
+	}
+	return min(max(at.Sub(now), 0), most)
+}
+
 // ring calls look for every alarm that is due at now. Look may set alarms.
 func (w *wheel) ring(now time.Time, look func(alarm)) {
 	for !w.at.After(now) {

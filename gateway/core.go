@@ -254,6 +254,16 @@ func (c *core) Tick(now time.Time) {
 	c.report()
 }
 
+// Quiet is how long there is nothing for Tick to do, or at most so long.
+func (c *core) Quiet(now time.Time, most time.Duration) time.Duration {
+	for _, m := range c.monitors {
+		if !m.behind.IsZero() {
+			return 0
+		}
+	}
+	return c.alarms.quiet(now, most)
+}
+
 // checkSocket looks after a connection.
 func (c *core) checkSocket(cn *conn, about concern) {
 	switch about {

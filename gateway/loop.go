@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"rhea/proto/beat"
 	"rhea/proto/bus"
 	"rhea/proto/relaypb"
 	"rhea/proto/stage"
@@ -22,7 +23,9 @@ type loop struct {
 	roster  *bus.Roster
 	changes <-chan struct{}
 
-	fresh <-chan time.Time // nil while no subscription waits for WatchFresh
+	fresh   <-chan time.Time // nil while no subscription waits for WatchFresh
+	ticks   *time.Timer      // of serve
+	resting bool             // the next tick is further away than tickEvery
 
 	bus        *bus.Bus
 	reconnects uint64 // of bus, as of the last tick
@@ -33,8 +36,8 @@ type loop struct {
 
 // serve runs until ctx ends, or the HTTP server does.
 func (l *loop) serve(ctx context.Context, served <-chan error) error {
-	tick := time.NewTicker(tickEvery)
-	defer tick.Stop()
+	l.ticks = time.NewTimer(tickEvery)
+	defer l.ticks.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -42,28 +45,65 @@ func (l *loop) serve(ctx context.Context, served <-chan error) error {
 		case err := <-served:
 			return fmt.Errorf("%w: %w", errServer, err)
 		case n := <-l.came:
-			l.core.Open(n.conn, n.early)
+			l.open(n)
 		case <-l.net.ready():
 			l.listen()
 		case msg := <-l.inbox.C():
 			l.take(msg)
 		case <-l.changes:
-			l.core.HandleRoster(l.roster.View())
+			l.rosterChanged()
 		case <-l.fresh:
 			l.watchFresh()
 		case s := <-l.reload:
 			l.apply(s)
-		case now := <-tick.C:
+		case now := <-l.ticks.C:
 			l.tick(now)
+			l.rest(time.Now())
 		}
 		l.round()
 		l.send()
 	}
 }
 
+// rest sets the next tick: the next but few when there is nothing to be looked after
+// before that, and an idle gateway is woken anyway by then to announce itself.
+func (l *loop) rest(now time.Time) {
+	pause := l.core.Quiet(now, beat.Until(now, beat.Every))
+	l.resting = pause > tickEvery
+	if !l.resting {
+		pause = beat.Until(now, tickEvery)
+	}
+	l.ticks.Reset(pause)
+}
+
+// clock tells the core what time it is when something happens. While the loop rests,
+// the time that alarms are set by stands still.
+func (l *loop) clock() {
+	l.core.at = time.Now()
+	if l.resting {
+		l.resting = false
+		l.core.Advance(l.core.at)
+		l.ticks.Reset(beat.Until(l.core.at, tickEvery))
+	}
+}
+
+// open takes in a client.
+func (l *loop) open(n newcomer) {
+	l.clock()
+	l.core.Open(n.conn, n.early)
+}
+
+// rosterChanged is no reason to rest no more: the writer announces itself at every beat.
+func (l *loop) rosterChanged() {
+	if l.resting {
+		l.core.Advance(time.Now())
+	}
+	l.core.HandleRoster(l.roster.View())
+}
+
 // listen handles what clients say.
 func (l *loop) listen() {
-	l.core.at = time.Now()
+	l.clock()
 	l.net.each(l.core.Signal)
 }
 
@@ -75,13 +115,14 @@ func (l *loop) watchFresh() {
 
 // take handles what a bus message brings.
 func (l *loop) take(msg *bus.Message) {
-	l.core.at = time.Now()
+	l.clock()
 	l.inbox.Each(msg, l.core.Handle)
 }
 
 // tick moves the core's clock. What has arrived is handled before alarms ring: when
 // the loop has stood still, they are late, and so is what they miss.
 func (l *loop) tick(now time.Time) {
+	l.resting = false
 	l.pulse.Beat()
 	l.core.Advance(now)
 	for range l.inbox.Waiting() {
@@ -105,7 +146,7 @@ func (l *loop) round() {
 		}
 		select {
 		case n := <-l.came:
-			l.core.Open(n.conn, n.early)
+			l.open(n)
 		case <-l.net.ready():
 			l.listen()
 		case msg := <-l.inbox.C():
@@ -176,13 +217,13 @@ func (l *loop) until(patience time.Duration, done func() bool) bool {
 		case <-out.C:
 			return false
 		case n := <-l.came:
-			l.core.Open(n.conn, n.early)
+			l.open(n)
 		case <-l.net.ready():
 			l.listen()
 		case msg := <-l.inbox.C():
 			l.take(msg)
 		case <-l.changes:
-			l.core.HandleRoster(l.roster.View())
+			l.rosterChanged()
 		case <-l.fresh:
 			l.watchFresh()
 		case now := <-tick.C:

@@ -3,8 +3,10 @@ package gateway
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"rhea/proto/beat"
 	"rhea/proto/bus"
 	"rhea/proto/frame"
 	"rhea/proto/limits"
@@ -85,3 +87,63 @@ func TestTickAfterReconnect(t *testing.T) {
 		t.Errorf("%d EVENTs and %d queries were sent again, want one each", m.resent.Value(), m.resumed.Value())
 	}
 }
+
+// TestRest has a loop rest that has nothing to look after, and an EVENT arrive just
+// before its next tick: from then on it ticks again, and the EVENT has the time that it
+// should have.
+func TestRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, _, cn := newTestLoop(t, time.Now())
+		l.ticks = time.NewTimer(time.Hour)
+		defer l.ticks.Stop()
+		passes(beat.Every - 50*time.Millisecond)
+		l.tick(time.Now())
+		l.rest(time.Now())
+		if l.resting {
+			t.Fatal("it rests until a tick that is due anyway")
+		}
+		l.tick(<-l.ticks.C)
+		l.rest(time.Now())
+		if !l.resting {
+			t.Fatal("it does not rest")
+		}
+		passes(beat.Every - 10*time.Millisecond)
+		m, err := frame.ParseClient([]byte(`["EVENT",{"id":"a"}]`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.clock()
+		l.core.admit(cn, said{client: m})
+		asked := time.Now()
+		for {
+			l.tick(<-l.ticks.C)
+			if since := time.Since(asked); len(l.core.alarms.due) > 0 {
+				if since < resendEvent || since > resendEvent+2*tickEvery {
+					t.Errorf("the EVENT is looked after when %s are over, want %s", since, resendEvent)
+				}
+				return
+			}
+			l.rest(time.Now())
+		}
+	})
+}
+
+// TestNoRest has an alarm due, and a monitor behind: the loop ticks on.
+func TestNoRest(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	l, _, _ := newTestLoop(t, now)
+	l.tick(now)
+	if got := l.core.Quiet(now, beat.Every); got != beat.Every {
+		t.Errorf("quiet for %s, want %s", got, beat.Every)
+	}
+	l.core.alarms.set(now.Add(beat.Every/2), alarm{aboutEvent, 1})
+	if got := l.core.Quiet(now, beat.Every); got < beat.Every/2 || got > beat.Every/2+tickEvery {
+		t.Errorf("quiet for %s before an alarm in %s", got, beat.Every/2)
+	}
+	l.core.monitors[7] = &monitor{behind: now}
+	if got := l.core.Quiet(now, beat.Every); got != 0 {
+		t.Errorf("quiet for %s while a monitor is behind", got)
+	}
+}
+
+func passes(d time.Duration) { <-time.After(d) }

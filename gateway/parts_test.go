@@ -209,7 +209,7 @@ func (w *scriptWire) shut()                   {}
 func (w *scriptWire) close(bool)              {}
 
 // TestWheel checks the wheel against a list: nothing rings early unless it is
-// beyond the wheel's round, and nothing more than a tick late.
+// beyond the wheel's round, nothing more than a tick late, and nothing while it is quiet.
 func TestWheel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		now := time.Unix(1000, 0)
@@ -219,8 +219,16 @@ func TestWheel(t *testing.T) {
 			when := now.Add(time.Duration(rapid.Int64Range(-int64(time.Second), int64(90*time.Second)).Draw(t, "wait")))
 			due[n] = when
 			w.set(when, alarm{aboutEvent, n})
+			const most = 2 * time.Second
+			before, quiet := now, w.quiet(now, most)
+			if len(due) == 1 && when.Sub(now) > most && quiet < most {
+				t.Fatalf("it is quiet for %s, and nothing rings within %s", quiet, most)
+			}
 			now = now.Add(time.Duration(rapid.Int64Range(0, int64(3*time.Second)).Draw(t, "pass")))
 			w.ring(now, func(a alarm) {
+				if now.Sub(before) < quiet {
+					t.Fatalf("alarm %d rings after %s, where it was to be quiet for %s", a.num, now.Sub(before), quiet)
+				}
 				if due[a.num].After(now) {
 					t.Fatalf("alarm %d rings %v early", a.num, due[a.num].Sub(now))
 				}
