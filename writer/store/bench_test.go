@@ -1,9 +1,12 @@
 package store
 
 import (
+	"cmp"
 	"encoding/binary"
 	"math/rand/v2"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -149,6 +152,9 @@ func BenchmarkScan(b *testing.B) {
 	s, events := benchStore(b)
 	rng := rand.New(rand.NewPCG(1, 1))
 	pick := func() *nostr.Event { return events[rng.IntN(len(events))] }
+	newest := slices.Clone(events)
+	slices.SortFunc(newest, func(a, b *nostr.Event) int { return cmp.Compare(b.CreatedAt, a.CreatedAt) })
+	newest = newest[:2000]
 	queries := map[string]func() nostr.Filter{
 		"id": func() nostr.Filter { return nostr.Filter{IDs: []nostr.EventID{pick().ID}, Limit: nostr.NoLimit} },
 		"author+kind/20": func() nostr.Filter {
@@ -172,10 +178,17 @@ func BenchmarkScan(b *testing.B) {
 			f.Sort()
 			return f
 		},
+		// Those who wrote lately: a relay of a few thousand people, of whom one follows some.
+		"feed200x2/100-near": func() nostr.Filter {
+			f := nostr.Filter{Kinds: []nostr.Kind{1, 6}, Limit: 100}
+			for range 200 {
+				f.Authors = append(f.Authors, newest[rng.IntN(len(newest))].PubKey)
+			}
+			f.Sort()
+			return f
+		},
 		"p+4kinds/50": func() nostr.Filter {
-			e := pick()
-			return nostr.Filter{Kinds: []nostr.Kind{1, 6, 7, 9735}, Limit: 50,
-				Tags: []nostr.TagFilter{{Name: 'p', Values: []nostr.TagValue{nostr.PackedTagValue(e.PubKey)}}}}
+			return nostr.Filter{Kinds: []nostr.Kind{1, 6, 7, 9735}, Limit: 50, Tags: []nostr.TagFilter{mentioned(pick)}}
 		},
 		// All but nothing of this is reading: the ids have to be looked up to tell which
 		// of the events is the newest.
@@ -189,9 +202,12 @@ func BenchmarkScan(b *testing.B) {
 		},
 		"all/100": func() nostr.Filter { return nostr.Filter{Limit: 100} },
 	}
-	for _, name := range []string{"id", "author+kind/20", "kind1/500", "feed200x2/100", "authors1000x5/100", "p+4kinds/50", "ids10000/1", "all/100"} {
+	for _, name := range []string{"id", "author+kind/20", "kind1/500", "feed200x2/100", "feed200x2/100-near", "authors1000x5/100", "p+4kinds/50", "ids10000/1", "all/100"} {
 		b.Run(name, func(b *testing.B) {
-			filters := make([][]nostr.Filter, 64)
+			filters := make([][]nostr.Filter, 4096) // more than caches hold what they lead to
+			if strings.HasPrefix(name, "authors") || strings.HasPrefix(name, "ids") {
+				filters = filters[:64] // which lead to as many
+			}
 			for i := range filters {
 				filters[i] = []nostr.Filter{queries[name]()}
 			}
@@ -214,6 +230,17 @@ func BenchmarkScan(b *testing.B) {
 			b.ReportMetric(float64((cpu()-start).Nanoseconds())/float64(n), "cpu-ns/op")
 			b.ReportMetric(float64(found)/float64(n), "events/op")
 		})
+	}
+}
+
+// mentioned is the p tag of an event that has one.
+func mentioned(pick func() *nostr.Event) nostr.TagFilter {
+	for {
+		for _, tag := range pick().Tags {
+			if len(tag) > 1 && tag[0] == "p" {
+				return nostr.TagFilter{Name: 'p', Values: []nostr.TagValue{nostr.NewTagValue(tag[1])}}
+			}
+		}
 	}
 }
 
