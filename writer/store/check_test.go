@@ -18,7 +18,7 @@ func TestCheckFinds(t *testing.T) {
 	regular := made(1, 1, 100, "", tag, tag, nostr.Tag{"expiration", "200"})
 	header := nostr.AppendHeader(nil, regular)
 	keys := map[byte][]byte{spaceLog: appendSeqKey(nil, spaceLog, 1), spaceID: appendIDKey(nil, regular.ID)}
-	eachIndexKey(header, 1, func(key []byte) { keys[key[0]] = append([]byte(nil), key...) })
+	eachIndexKey(header, 1, func(key, _ []byte) { keys[key[0]] = append([]byte(nil), key...) })
 	type damage struct {
 		name       string
 		key, value []byte // nil deletes
@@ -35,6 +35,7 @@ func TestCheckFinds(t *testing.T) {
 	damages = append(damages,
 		damage{"lost head", head, nil},
 		damage{"wrong head", head, other.appendTo(nil)},
+		damage{"wrong brief", keys[spaceAll], appendAuthorBrief(nil, 2, regular.PubKey)},
 		damage{"wrong place", keys[spaceID], other.appendTo(nil)},
 		damage{"lost stub", appendSeqKey(nil, spaceLog, 3), nil},
 		damage{"lost ephemeral key", appendSeqKey(nil, spaceEphemeral, 5), nil},

@@ -47,7 +47,7 @@
 //
 // # Layout
 //
-// Format 3. Keys begin with the byte of their keyspace; numbers are big endian;
+// Format 4. Keys begin with the byte of their keyspace; numbers are big endian;
 // "order" is ^created_at (8 bytes), the first 8 bytes of the id, and the Seq (8
 // bytes), so that the keys of one value stand in the order of NIP-01: created_at
 // descending, then id ascending. Events that agree in created_at and these 8
@@ -60,11 +60,11 @@
 //	m      s                                 head Seq (8), events (8), ephemeral entries dropped (8)
 //	l      Seq (8)                           removals, header, body (see below)
 //	i      id (32)                           Seq (8), created_at (8)
-//	a      order                             –
+//	a      order                             kind (2), first 8 bytes of the pubkey: a brief
 //	p      pubkey (32), order                –
 //	k      kind (2), order                   –
 //	q      pubkey (32), kind (2), order      –
-//	t      name (1), tag value, order        –
+//	t      name (1), tag value, order        kind (2): a brief
 //	x      expiration (8), Seq (8)           –
 //	r      pubkey (32), kind (2), and for    Seq (8), created_at (8), id (32)
 //	       addressable kinds the d value
@@ -74,6 +74,9 @@
 //	v      pubkey (32)                       created_at of the request (8), the largest
 //	w      pubkey (32)                       the same, while its work is not done
 //	u      reserved: tag and kind
+//
+// A brief spares readers the events that it rules out; keys that were set before format 4
+// have none.
 //
 // A tag value is one byte and what it announces: 0 to 32, that many bytes of the
 // value as it is; 0xfe, 32 bytes, the value being their 64 lowercase hex digits;

@@ -158,13 +158,13 @@ func (q *query) nextBatch(size int) int {
 	return min(2*size, maxBatch)
 }
 
-// batch is how many candidates to read now, where a batch of a size is due: exact
-// filters need no more than they may yield, and one to tell whether that is all.
+// batch is how many candidates to read now, where a batch of a size is due: filters that
+// nearly all candidates match need no more than they may yield, and one to tell whether that is all.
 func (q *query) batch(size int) int {
 	switch {
 	case q.req.Want != relaypb.Want_EVENTS:
 		return q.bulk(size)
-	case slices.Contains(q.exact, false):
+	case slices.Contains(q.near, false):
 		return size
 	}
 	return min(size, q.cur.wanted()+1)

@@ -16,13 +16,13 @@ func TestLookupFilter(t *testing.T) {
 	f := lookupFilter{bloom.FilterPolicy(10)}
 	h := nostr.AppendHeader(nil, made(1, 1, 100, "", nostr.Tag{"t", "x"}))
 	w := f.NewWriter(pebble.TableFilter)
-	eachIndexKey(h, 1, func(key []byte) { w.AddKey(key) })
+	eachIndexKey(h, 1, func(key, _ []byte) { w.AddKey(key) })
 	if empty := f.NewWriter(pebble.TableFilter).Finish(nil); string(w.Finish(nil)) != string(empty) {
 		t.Error("index keys are in the filter")
 	}
 	w.AddKey(appendIDKey(nil, h.ID()))
 	filter := w.Finish(nil)
-	eachIndexKey(h, 1, func(key []byte) {
+	eachIndexKey(h, 1, func(key, _ []byte) {
 		if !f.MayContain(pebble.TableFilter, filter, key) {
 			t.Errorf("index key %x is said to be missing", key)
 		}

@@ -16,7 +16,7 @@ func TestUnknownFormatIsRefused(t *testing.T) {
 	fs := vfs.NewMem()
 	plant(t, fs, metaFormat, []byte{0, 0, 0, 7})
 	_, err := Open("store", Options{FS: fs})
-	if err == nil || !strings.Contains(err.Error(), "store store has format 7; this build knows formats 2 to 3 (rhea export") {
+	if err == nil || !strings.Contains(err.Error(), "store store has format 7; this build knows formats 2 to 4 (rhea export") {
 		t.Errorf("format 7: %v", err)
 	}
 	fs = vfs.NewMem()

@@ -193,21 +193,23 @@ const (
 const maxKeyLen = 2 + maxTagInIndex + suffixLen
 
 // eachIndexKey calls f with every key that the indexes hold for a stored event,
-// except those of the keyspaces id and head, whose keys have values. The key is
-// only valid during the call. A tag that is repeated comes repeatedly.
-func eachIndexKey(h nostr.Header, seq subject.Seq, f func(key []byte)) {
+// except those of the keyspaces id and head, and its brief. Both are only valid during
+// the call. A tag that is repeated comes repeatedly.
+func eachIndexKey(h nostr.Header, seq subject.Seq, f func(key, brief []byte)) {
 	var stack [maxKeyLen]byte
 	s := suffixOf(h, seq)
 	pk, kind := h.PubKey(), h.Kind()
-	f(s.appendTo(append(stack[:0], spaceAll)))
-	f(s.appendTo(appendAuthor(stack[:0], pk)))
-	f(s.appendTo(appendKind(stack[:0], kind)))
-	f(s.appendTo(appendAuthorKind(stack[:0], spaceAuthorKind, pk, kind)))
+	var room [authorBriefLen]byte
+	brief := appendAuthorBrief(room[:0], kind, pk)
+	f(s.appendTo(append(stack[:0], spaceAll)), brief)
+	f(s.appendTo(appendAuthor(stack[:0], pk)), nil)
+	f(s.appendTo(appendKind(stack[:0], kind)), nil)
+	f(s.appendTo(appendAuthorKind(stack[:0], spaceAuthorKind, pk, kind)), nil)
 	for name, value := range h.Tags() {
-		f(s.appendTo(appendTag(stack[:0], name, value)))
+		f(s.appendTo(appendTag(stack[:0], name, value)), brief[:kindBriefLen])
 	}
 	if at := h.Expiration(); at != 0 {
-		f(appendExpirationKey(stack[:0], at, seq))
+		f(appendExpirationKey(stack[:0], at, seq), nil)
 	}
 }
 

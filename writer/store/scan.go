@@ -104,17 +104,19 @@ func (v *View) Scan(req ScanRequest) (ScanResult, error) {
 
 // query is a slice in work.
 type query struct {
-	v      *View
-	req    *ScanRequest
-	cur    cursor
-	exact  []bool // by filter: every candidate matches
-	merge  merger
-	fetch  fetcher
-	count  counter
-	res    ScanResult
-	bytes  int
-	rows   int // candidates dealt with
-	looked int // candidates read only for filters whose limit is used up
+	v       *View
+	req     *ScanRequest
+	cur     cursor
+	exact   []bool // by filter: every candidate matches
+	near    []bool // by filter: but for few, every candidate matches
+	browsed []bool // by filter: a browse has been tried
+	merge   merger
+	fetch   fetcher
+	count   counter
+	res     ScanResult
+	bytes   int
+	rows    int // candidates dealt with
+	looked  int // candidates read only for filters whose limit is used up
 }
 
 func (v *View) newQuery(req *ScanRequest) (*query, error) {
@@ -175,11 +177,7 @@ func (q *query) run() error {
 	if err := q.openCount(); err != nil {
 		return err
 	}
-	sources, err := q.sources()
-	if err != nil {
-		return err
-	}
-	if err := q.merge.start(sources); err != nil {
+	if err := q.start(); err != nil {
 		return err
 	}
 	// Thousands of values take as long to look up as a slice may, with 100,000 events
@@ -202,18 +200,24 @@ func (q *query) run() error {
 		if err != nil {
 			return err
 		}
-		if len(batch) == 0 {
-			break // and done
+		if len(batch) > 0 {
+			room, err := deal(batch)
+			if err != nil {
+				return err
+			}
+			if !room {
+				return q.pause()
+			}
 		}
-		room, err := deal(batch)
-		if err != nil {
-			return err
-		}
-		if !room {
-			return q.pause()
+		if q.merge.reader.lost {
+			from := now()
+			if err := q.start(); err != nil {
+				return err
+			}
+			limit += 2 * now().Sub(from)
 		}
 		if len(q.merge.heap) == 0 {
-			break
+			break // and done
 		}
 		// A slice that saw only the position it began at would not get on.
 		late := q.rows > 0 && (q.req.MaxRows > 0 && q.rows >= q.req.MaxRows || now().Sub(start) >= limit)
@@ -228,6 +232,15 @@ func (q *query) run() error {
 	}
 	q.res.Done, q.res.Completeness = true, q.cur.completeness()
 	return nil
+}
+
+// start looks the values of all filters up, from where the query is.
+func (q *query) start() error {
+	sources, err := q.sources()
+	if err != nil {
+		return err
+	}
+	return q.merge.start(sources)
 }
 
 // pause ends the slice with the query unfinished.

@@ -15,9 +15,11 @@ type source struct {
 	prefix []byte
 	window window // what has not been read yet
 	buf    []suffix
-	next   int  // index in buf
-	ahead  int  // how many entries to read the next time
-	dry    bool // nothing is left to read
+	next   int     // index in buf
+	ahead  int     // how many entries to read the next time
+	dry    bool    // nothing is left to read
+	sieve  *sieve  // nil: every entry is yielded
+	browse *browse // nil: it goes on to the end
 }
 
 // Read-ahead begins small where there are many sources, of which most will
@@ -44,6 +46,7 @@ type reader struct {
 	// Pebble than a seek after a step, and most sources are read once.
 	spent *source
 	key   []byte
+	lost  bool // a source has ended because its browse is given up
 }
 
 // fill reads ahead for a source that has yielded all it had. It reports whether
@@ -53,22 +56,39 @@ func (r *reader) fill(s *source) (bool, error) {
 	if s.dry {
 		return false, nil
 	}
+	var last suffix
+	looked := 0
 	for r.seek(s); ; r.step() {
 		e, ok := r.entry(s)
 		if !ok {
 			s.dry = true
 			break
 		}
+		if s.browse != nil && !s.browse.goesOn(e, r.it.Value()) {
+			r.lost = len(s.buf) == 0
+			break
+		}
+		last = e
+		looked++
+		if s.sieve != nil && looked%maxSifted != 0 && !s.sieve.lets(r.it.Value()) {
+			continue
+		}
+		if s.browse != nil {
+			s.browse.find(e)
+		}
 		if s.buf = append(s.buf, e); len(s.buf) == s.ahead {
 			r.spent = s
 			break
 		}
 	}
-	if n := len(s.buf); n > 0 {
-		s.pass(s.buf[n-1], r.ascending)
+	if looked > 0 {
+		s.pass(last, r.ascending)
 		r.floor = s.begin(r.ascending).appendTo(append(r.floor[:0], s.prefix...))
 	}
 	s.ahead = min(2*s.ahead, maxAhead)
+	if s.browse != nil {
+		s.ahead = s.browse.ahead(s.ahead)
+	}
 	return len(s.buf) > 0, r.it.Error()
 }
 

@@ -11,7 +11,10 @@ import (
 // sources makes the sources of every filter that can still yield something.
 func (q *query) sources() (_ []source, err error) {
 	var sources []source
-	q.exact = slices.Repeat([]bool{true}, len(q.req.Filters))
+	q.exact, q.near = slices.Repeat([]bool{true}, len(q.req.Filters)), slices.Repeat([]bool{true}, len(q.req.Filters))
+	if q.browsed == nil {
+		q.browsed = make([]bool, len(q.req.Filters))
+	}
 	var prefixes []byte
 	for i := range q.req.Filters {
 		f := &q.req.Filters[i]
@@ -23,7 +26,12 @@ func (q *query) sources() (_ []source, err error) {
 			continue
 		}
 		a := choose(f, q.cur.quotas[i].toRead())
-		q.exact[i] = a.exact
+		browse := q.tryBrowse(i, a)
+		if browse != nil {
+			a = access{index: spaceAll, values: 1}
+		}
+		sieve := sieveOf(f, a)
+		q.exact[i], q.near[i] = a.exact, a.exact || sieve.decides(f)
 		if a.index == spaceID {
 			found, err := q.find(f.IDs, w)
 			if err != nil {
@@ -37,7 +45,7 @@ func (q *query) sources() (_ []source, err error) {
 		add := func(filter int, prefix []byte) {
 			from := len(prefixes)
 			prefixes = append(prefixes, prefix...)
-			sources = append(sources, source{filter: filter, prefix: prefixes[from:len(prefixes):len(prefixes)], window: w, ahead: minAhead})
+			sources = append(sources, source{filter: filter, prefix: prefixes[from:len(prefixes):len(prefixes)], window: w, ahead: minAhead, sieve: sieve, browse: browse})
 		}
 		a.eachPrefix(f, func(prefix []byte) { add(i, prefix) })
 		if q.req.Want == relaypb.Want_COUNT {
@@ -64,7 +72,9 @@ func (q *query) openReader(sources []source) (err error) {
 			s.buf = room[i*minAhead : i*minAhead : (i+1)*minAhead]
 		}
 	}
-	q.merge.reader.it, err = q.v.snap.NewIter(nil)
+	if q.merge.reader.it == nil {
+		q.merge.reader.it, err = q.v.snap.NewIter(nil)
+	}
 	return err
 }
 

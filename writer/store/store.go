@@ -19,10 +19,11 @@ import (
 
 // formatVersion is the version of the layout in the package documentation. Any
 // change of it that an older build would misread takes a new number. A store of
-// oldestFormat, whose bodies are JSON as it is, is one of this build's too, and
-// gets its number when it is opened for writing.
+// oldestFormat, whose bodies are JSON as it is, or of format 3, whose keys have no
+// briefs, is one of this build's too, and gets its number when it is opened for
+// writing.
 const (
-	formatVersion uint32 = 3
+	formatVersion uint32 = 4
 	oldestFormat  uint32 = 2
 )
 

@@ -206,7 +206,7 @@ func (w *writer) add(in *Incoming, gone []removed) (subject.Seq, error) {
 	w.known.add(h.ID())
 	w.events++
 	w.sweeper.expires(h)
-	eachIndexKey(h, seq, func(key []byte) { indexes.set(key, nil) })
+	eachIndexKey(h, seq, indexes.set)
 	return seq, nil
 }
 
@@ -255,7 +255,7 @@ func (w *writer) removeValue(seq subject.Seq, v logValue) (removed, error) {
 	h := v.header
 	r := removed{place{seq, h.CreatedAt()}, h.ID()}
 	b, indexes := w.pending.batch, &w.pending.indexes
-	eachIndexKey(h, seq, func(key []byte) { indexes.delete(key) })
+	eachIndexKey(h, seq, func(key, _ []byte) { indexes.delete(key) })
 	w.pending.ids[r.id] = place{}
 	w.buf = appendIDKey(w.buf[:0], r.id)
 	indexes.delete(w.buf)
