@@ -11,9 +11,12 @@ import (
 // defaultLogBytes is what View.Log returns at most if it is not told.
 const defaultLogBytes = 1 << 20
 
-// entryOverhead is what an entry counts beyond its header and JSON, so that a
-// range of stubs is bounded too.
-const entryOverhead = 16
+// What an entry counts beyond its header and JSON: as much as it takes in a message at
+// the most, so that a range of stubs is bounded too.
+const (
+	entryOverhead = 24
+	removedSize   = 57 // each
+)
 
 // Log returns the log from a Seq on, as relaypb.Entries describes: at least one
 // entry if there is one, then as many as stay within maxBytes of headers, JSON
@@ -44,14 +47,14 @@ func (v *View) Log(from subject.Seq, maxBytes int) (*relaypb.Entries, error) {
 		if first == 0 {
 			first = seq
 		}
-		size += len(b) + entryOverhead
-		if size > maxBytes && seq != first {
-			res.Next = uint64(seq)
-			break
-		}
 		value, err := decodeLogValue(append([]byte(nil), b...))
 		if err != nil {
 			return nil, fmt.Errorf("log: entry %d: %w", seq, err)
+		}
+		size += entryOverhead + len(value.header) + value.jsonLen() + removedSize*len(value.removed)
+		if size > maxBytes && seq != first {
+			res.Next = uint64(seq)
+			break
 		}
 		if v.hides() && len(value.header) > 0 && v.hidden(value.header) {
 			// As if its removal, which comes later, had been carried out.

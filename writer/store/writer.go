@@ -211,7 +211,7 @@ func (w *writer) add(in *Incoming, gone []removed) (subject.Seq, error) {
 }
 
 // maxRemovals is how many removals an entry of the log has at most. In a bus
-// message they take 57 bytes each, which is within what the writer leaves of it
+// message they take removedSize each, which is within what the writer leaves of it
 // beside an event of the largest size.
 const maxRemovals = 500
 
