@@ -15,7 +15,6 @@ import (
 	"rhea/proto/policy"
 	"rhea/proto/relaypb"
 	"rhea/proto/stage"
-	"rhea/proto/subject"
 	"rhea/writer/store"
 )
 
@@ -87,7 +86,7 @@ func startReaders(env stage.Env, cfg Config, st *store.Store, m *metrics) (*read
 	r.stopping, r.cancel = context.WithCancel(context.Background())
 	r.running.Go(r.desk)
 	for range cfg.scanWorkers() {
-		r.running.Go(r.serveScans)
+		r.running.Go(func() { newScanner(r).run() })
 	}
 	r.running.Go(r.serveFetches)
 	return r, nil
@@ -145,22 +144,6 @@ func (r *readers) queueFetch(msg *bus.Message, ask *relaypb.LogFetch) {
 	}
 }
 
-func (r *readers) serveScans() {
-	outbox := r.bus.NewOutbox()
-	outbox.Keep = 2 * maxReply // a large answer, however its buffer has grown
-	for q := range r.scans {
-		reply := &relaypb.ScanReply{Error: nostr.Failed.Text("the writer is stopping")}
-		if r.stopping.Err() == nil {
-			reply = r.scan(q.ask)
-		}
-		if q.ask.Direct != nil && q.msg.Reply != "" && reply.Error == "" && q.ask.Want == relaypb.Want_EVENTS {
-			r.send(outbox, q, reply)
-			continue
-		}
-		r.reply(q.msg, reply)
-	}
-}
-
 func (r *readers) serveFetches() {
 	for q := range r.fetches {
 		reply := fetched(&relaypb.Entries{Store: r.store.ID(), Error: nostr.Failed.Text("the writer is stopping")})
@@ -171,41 +154,7 @@ func (r *readers) serveFetches() {
 	}
 }
 
-// send sends the events of a slice to the gateway that they are for, and then the rest
-// of the reply to the asker. If the bus refuses the events, the asker hears nothing, as
-// nobody can tell what went out.
-func (r *readers) send(outbox *bus.Outbox, q request[*relaypb.Scan], reply *relaypb.ScanReply) {
-	to := q.ask.Direct
-	part := &relaypb.Part{
-		Num: to.Num, Worker: to.Worker, Index: to.Index,
-		Events: reply.Events, Cursor: reply.Cursor, AsOf: reply.AsOf, Eose: reply.Done,
-	}
-	if reply.Done {
-		part.ById = to.ById
-		if !to.Blind {
-			part.Completeness = reply.Completeness
-		}
-	}
-	subj := r.bus.Space.Out(subject.Instance(to.Gateway))
-	err := outbox.Send(subj, &relaypb.OutInbox{Body: &relaypb.OutInbox_Part{Part: part}})
-	if err = errors.Join(err, outbox.Flush()); err != nil {
-		r.metrics.unsent.Inc()
-		r.troubles.complain(r.now(), r.log, "a part was not sent", "to", subj, "err", err)
-		return
-	}
-	reply.Sent, reply.Events = &relaypb.Sent{Events: uint32(len(part.Events))}, nil
-	for _, e := range part.Events {
-		reply.Sent.Bytes += uint64(len(e))
-	}
-	r.replyBehind(q.msg, reply)
-}
-
 func (r *readers) reply(msg *bus.Message, m proto.Message) { r.replied(msg, m, r.bus.Reply(msg, m)) }
-
-// replyBehind replies behind the Part that the reply is about.
-func (r *readers) replyBehind(msg *bus.Message, m proto.Message) {
-	r.replied(msg, m, r.bus.ReplyBehind(msg, m))
-}
 
 func (r *readers) replied(msg *bus.Message, m proto.Message, err error) {
 	if err != nil {
