@@ -56,6 +56,7 @@ type core struct {
 	draining bool
 	leaving  *leave // nil unless the clients are being sent away
 	scratch  []byte
+	asking   asking
 }
 
 // rules are what a core goes by.
@@ -66,7 +67,8 @@ type rules struct {
 	secret [32]byte // that challenges come from
 }
 
-// outbox is where the core sends to; bus.Outbox is one.
+// outbox is where the core sends to, which keeps nothing of a message; bus.Outbox is
+// one.
 type outbox interface {
 	Send(subj string, m proto.Message) error
 }

@@ -60,9 +60,20 @@ func (c *core) sendEvent(num uint64, e *event) {
 		}}})
 		return
 	}
-	c.send(c.space.Ingest(sh), &relaypb.IngestInbox{Body: &relaypb.IngestInbox_Event{
-		Event: &relaypb.EventFrame{Conn: id, Num: num, Event: e.body, Keys: e.conn.allKeys()},
-	}})
+	c.send(c.space.Ingest(sh), c.asking.of(id, num, e.body, e.conn.allKeys()))
+}
+
+// asking is the message of an EVENT, the same for each: an outbox keeps none.
+type asking struct {
+	inbox relaypb.IngestInbox
+	body  relaypb.IngestInbox_Event
+	frame relaypb.EventFrame
+}
+
+func (a *asking) of(conn, num uint64, event []byte, keys [][]byte) *relaypb.IngestInbox {
+	a.frame.Conn, a.frame.Num, a.frame.Event, a.frame.Keys = conn, num, event, keys
+	a.body.Event, a.inbox.Body = &a.frame, &a.body
+	return &a.inbox
 }
 
 // resendEvents sends the unanswered EVENTs of some shards again, in the order in

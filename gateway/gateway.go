@@ -109,7 +109,7 @@ func newGateway(cfg Config, env stage.Env) (*gateway, error) {
 // and send the clients away; then the rest of HTTP, of questions, of clients; say
 // goodbye (While).
 func (g *gateway) run(ctx context.Context, asked func() bool, r *bus.Roster, listener *entrance, env stage.Env) error {
-	inbox := bus.Listen(g.bus, func() *relaypb.OutInbox { return new(relaypb.OutInbox) }, 0)
+	inbox := bus.Listen(g.bus, bus.Again[relaypb.OutInbox](), 0)
 	if err := inbox.Add(g.bus.Space.Out(g.bus.Instance)); err != nil {
 		_ = listener.Close() // nothing was served
 		return err

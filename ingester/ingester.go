@@ -59,6 +59,10 @@ type ingester struct {
 	metrics *metrics
 	pulse   *stage.Pulse
 	retry   <-chan time.Time // after a Reconcile that failed
+
+	// What send sends, used again.
+	admitted relaypb.WriteInbox_Admitted
+	write    relaypb.WriteInbox
 }
 
 func newIngester(cfg Config, env stage.Env, newVerifier func() verifier) *ingester {
@@ -67,7 +71,7 @@ func newIngester(cfg Config, env stage.Env, newVerifier func() verifier) *ingest
 	in.roster = bus.NewRoster(env.Bus, subject.Ingester, env.Version, func(m *relaypb.Member) {
 		m.Stats = env.Metrics.Report()
 	})
-	in.inbox = bus.Listen(env.Bus, func() *relaypb.IngestInbox { return new(relaypb.IngestInbox) }, 0)
+	in.inbox = bus.Listen(env.Bus, bus.Again[relaypb.IngestInbox](), 0)
 	in.outbox = env.Bus.NewOutbox()
 	in.shards = bus.NewOwnership(env.Bus, in.roster, subject.Ingester, in.inbox, env.Bus.Space.Ingest)
 	in.pulse = env.Checks.Loop("loop")
@@ -173,7 +177,8 @@ func (in *ingester) send(out output) {
 	if out.verdict != nil {
 		err = in.outbox.Send(space.Out(out.gateway), &relaypb.OutInbox{Body: &relaypb.OutInbox_Verdict{Verdict: out.verdict}})
 	} else {
-		err = in.outbox.Send(space.Write(), &relaypb.WriteInbox{Body: &relaypb.WriteInbox_Admitted{Admitted: out.admitted}})
+		in.admitted.Admitted, in.write.Body = out.admitted, &in.admitted
+		err = in.outbox.Send(space.Write(), &in.write)
 	}
 	if err != nil {
 		in.metrics.unsent.Inc()

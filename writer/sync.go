@@ -32,6 +32,8 @@ type syncer struct {
 	outbox  *bus.Outbox
 	metrics *metrics
 	head    *atomic.Uint64 // the last Seq on disk, for the announcements
+	verdict relaypb.OutInbox_Verdict
+	out     relaypb.OutInbox // of verdict, for every one that is sent
 
 	commits chan committed // closed by decide after the last
 	freed   chan struct{}  // one for each commit that is done
@@ -102,8 +104,8 @@ func (s *syncer) settle(c committed) error {
 }
 
 func (s *syncer) send(gateway subject.Instance, v *relaypb.Verdict) {
-	err := s.outbox.Send(s.env.Bus.Space.Out(gateway), &relaypb.OutInbox{Body: &relaypb.OutInbox_Verdict{Verdict: v}})
-	if err != nil {
+	s.verdict.Verdict, s.out.Body = v, &s.verdict
+	if s.outbox.Send(s.env.Bus.Space.Out(gateway), &s.out) != nil {
 		s.metrics.unsent.Inc()
 	}
 }

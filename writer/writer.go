@@ -67,7 +67,7 @@ func newWriter(cfg Config, env stage.Env, fs vfs.FS) *writer {
 		m.Store, m.Seq = w.storeID.Load(), w.head.Load()
 		m.Stats = env.Metrics.Report()
 	})
-	w.inbox = bus.Listen(env.Bus, func() *relaypb.WriteInbox { return new(relaypb.WriteInbox) }, 0)
+	w.inbox = bus.Listen(env.Bus, bus.Again[relaypb.WriteInbox](), 0)
 	w.pulse = env.Checks.Loop("loop")
 	env.Checks.Ready("store", w.ready)
 	env.Metrics.InboxWaiting(w.inbox.Waiting)

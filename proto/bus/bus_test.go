@@ -251,3 +251,32 @@ func TestSplitJoin(t *testing.T) {
 		}
 	}
 }
+
+// What is kept of a message that is read into again stays as it was.
+func TestAgain(t *testing.T) {
+	b := NewMemory().Join(space(t), quiet)
+	defer b.Close()
+	in := Listen(b, Again[relaypb.IngestInbox](), 0)
+	if err := in.Add(b.Space.Ingest(1)); err != nil {
+		t.Fatal(err)
+	}
+	out := b.NewOutbox()
+	for _, text := range []string{"one", "three", "", "four"} {
+		m := &relaypb.IngestInbox{Body: &relaypb.IngestInbox_Event{Event: &relaypb.EventFrame{Event: []byte(text)}}}
+		if err := out.Send(b.Space.Ingest(1), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := out.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	var got [][]byte
+	seen := make(map[*relaypb.EventFrame]bool)
+	in.Each(<-in.C(), func(m *relaypb.IngestInbox) {
+		got = append(got, m.GetEvent().Event)
+		seen[m.GetEvent()] = true
+	})
+	if s := fmt.Sprintf("%s", got); s != "[one three  four]" || len(seen) != 1 {
+		t.Errorf("%s in %d messages", s, len(seen))
+	}
+}

@@ -36,8 +36,15 @@ func observeHop(to Observer, sent time.Time) {
 	}
 }
 
+// Again is the newM of an inbox whose handler keeps no message: there is one, that is
+// read into again, and reading takes no memory.
+func Again[M any]() func() *M {
+	m := new(M)
+	return func() *M { return m }
+}
+
 // Listen returns an inbox with no subject yet. newM makes an empty message, e.g.
-// func() *relaypb.ReqInbox { return new(relaypb.ReqInbox) }. Capacity 0 means
+// func() *relaypb.ReqInbox { return new(relaypb.ReqInbox) }, or Again. Capacity 0 means
 // DefaultInbox.
 func Listen[M proto.Message](b *Bus, newM func() M, capacity int) *Inbox[M] {
 	if capacity == 0 {
@@ -87,9 +94,9 @@ func (in *Inbox[M]) Close() {
 }
 
 // Each calls handle for each message of a batch, in order. The message is handle's to
-// keep, unless newM makes the same one again and again: then it is the next one as soon
-// as handle returns, and only the bytes in it may be kept, which are pieces of the batch
-// (relaypb.Read). What does not decode is counted and skipped.
+// keep, unless newM is Again: then only bytes and texts that it holds may be kept. Some
+// bytes are pieces of the batch, and keep it (relaypb.Read). What does not decode is
+// counted and skipped.
 func (in *Inbox[M]) Each(msg *Message, handle func(M)) {
 	sent, messages := Split(msg.Data)
 	observeHop(in.hops, sent)
