@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"rhea/proto/nostr"
+	"rhea/proto/nostr/nostrtest"
 	"rhea/proto/subject"
 )
 
@@ -40,18 +42,18 @@ func record(t *testing.T, r *relay) *recording {
 	return rec
 }
 
-// until waits until it has a message of a kind.
-func (rec *recording) until(kind string) {
+// until waits until it has a message that reads like this.
+func (rec *recording) until(text string) {
 	rec.t.Helper()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
 		// While the recorder writes, its file has no end, which show complains of.
 		out, _ := exec.Command(filepath.Join(bin, "rhea"), "show", rec.path).Output()
-		if strings.Contains(string(out), " "+kind+" ") {
+		if strings.Contains(string(out), text) {
 			return
 		}
 		<-time.After(50 * time.Millisecond)
 	}
-	rec.t.Fatalf("no %s is recorded", kind)
+	rec.t.Fatalf("%q is not recorded", text)
 }
 
 // end ends it as an operator does, and returns the file.
@@ -96,6 +98,14 @@ func TestReplayHistory(t *testing.T) {
 			if err := w.run(steps); err != nil {
 				t.Fatalf("seed %d: %v\nin\n%s", seed, err, describe(steps))
 			}
+			last := &nostr.Event{Kind: 1, CreatedAt: int64(w.second(0) - 1), Content: "the end"}
+			if err := nostrtest.Sign(last, w.secret(99)); err != nil {
+				t.Fatal(err)
+			}
+			if o, err := dial(t, w.relay.url).publish(last.AppendJSON(nil), last.ID.String()); err != nil || !o.accepted {
+				t.Fatal(o, err)
+			}
+			rec.until("id=" + last.ID.String()[:8])
 			file := rec.end()
 			then, errs, err := w.relay.rhea(nil, "export")
 			if err != nil {

@@ -118,7 +118,7 @@ func tutorialSession(t *testing.T) string {
 	rec := record(t, r)
 	c := &cast{t: t, relay: r}
 	c.tutorial()
-	rec.until("NegReply")
+	rec.until(" NegReply ")
 	file := rec.end()
 	c.close()
 	r.stop()

@@ -56,7 +56,12 @@ func (p *player) hearWaiting() {
 	}
 }
 
+// hear takes an answer, and first what was committed: a writer says that before
+// its verdict, but on another subject.
 func (p *player) hear(msg *bus.Message) {
+	for len(p.entries.C()) > 0 {
+		p.hearEntries(<-p.entries.C())
+	}
 	p.core.now = time.Now()
 	p.answers.Each(msg, func(m *relaypb.OutInbox) { p.core.hear(m) })
 }
@@ -140,6 +145,7 @@ func (p *player) gate(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		p.awake() // the stage may be slow to start
 		if since := p.core.overdue(time.Now().Add(-stuck)); !since.IsZero() && p.o.Under == subject.Reqworker {
 			p.shelf.again(since)
 		}

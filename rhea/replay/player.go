@@ -42,6 +42,7 @@ type player struct {
 	stop     context.CancelFunc
 
 	log      logbook
+	base     uint64        // the head of log before anything was played
 	head     atomic.Uint64 // of log, for the announcements
 	directs  *directs
 	shelf    *shelf
@@ -79,6 +80,7 @@ func newPlayer(from Source, join Join, o Options) (*player, error) {
 			p.log.store, p.log.head = max(1, m.Store), m.Seq
 		}
 	}
+	p.base = p.log.head
 	p.head.Store(p.log.head)
 	p.core = newCore(o.Under, b.Space, then, b.Instance)
 	p.core.began, p.core.tell, p.core.before = h.Started, o.Tell, p.log.head > 0
@@ -245,14 +247,15 @@ func (p *player) publish(e *relaypb.Entries) {
 // everything is the scan with which a negentropy process begins.
 var everything = scanKey(&relaypb.Scan{Filters: []byte(`{}`), Want: relaypb.Want_IDS})
 
-// awake answers, before the first question, what a stage asks when it starts, and
-// the recording may not have, since its stage was running already.
+// awake answers, from the first question on, what a stage asks when it starts, and
+// the recording may not have, since its stage was running already: it begins where the
+// recording does, however much has been played, and fetches the log from there.
 func (p *player) awake() {
 	p.shelf.missing(func(k item) *relaypb.ScanReply {
 		if k != everything {
 			return nil
 		}
-		return &relaypb.ScanReply{Done: true, AsOf: p.log.head}
+		return &relaypb.ScanReply{Done: true, AsOf: p.base}
 	})
 }
 
