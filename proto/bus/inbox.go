@@ -19,6 +19,7 @@ type Inbox[M proto.Message] struct {
 	conn Conn
 	ch   chan *Message
 	make func() M
+	read func([]byte, M) error
 	subs map[string]Subscription
 	hops Observer // nil: nobody
 }
@@ -50,7 +51,7 @@ func Listen[M proto.Message](b *Bus, newM func() M, capacity int) *Inbox[M] {
 	if capacity == 0 {
 		capacity = DefaultInbox
 	}
-	return &Inbox[M]{bus: b, conn: b.in, ch: make(chan *Message, capacity), make: newM, subs: make(map[string]Subscription)}
+	return &Inbox[M]{bus: b, conn: b.in, ch: make(chan *Message, capacity), make: newM, read: func(b []byte, m M) error { return relaypb.Read(b, m) }, subs: make(map[string]Subscription)}
 }
 
 // MeasureHops has an observer told of each bus message how long it took from being
@@ -106,7 +107,7 @@ func (in *Inbox[M]) Each(msg *Message, handle func(M)) {
 			return
 		}
 		m := in.make()
-		if err := relaypb.Read(body, m); err != nil {
+		if err := in.read(body, m); err != nil {
 			in.bus.noteGarbage(msg, err)
 			continue
 		}

@@ -124,7 +124,7 @@ func (r *Roster) Announce() {
 // it announce itself.
 func (r *Roster) Run(ctx context.Context) error {
 	r.inbox = Listen(r.bus, func() *relaypb.Member { return new(relaypb.Member) }, 4096)
-	r.inbox.conn = r.bus.control
+	r.inbox.conn, r.inbox.read = r.bus.control, readAnnounced
 	hello := Listen(r.bus, func() *relaypb.Hello { return new(relaypb.Hello) }, 16)
 	hello.conn = r.bus.control
 	defer r.inbox.Close()
