@@ -11,7 +11,7 @@ import (
 //
 // A page has blocks of one size, and goes when its last block is freed. A block
 // never moves: what at and view return holds until it is freed. The zero arena is
-// ready; it belongs to one goroutine, and whoever fills it stays below 32 GB.
+// ready; it belongs to one goroutine, and whoever fills it stays below maxHeld.
 type arena struct {
 	pages   []page             // the page of a ref by its high bits; page 0 is none
 	bases   []unsafe.Pointer   // where their words are: less to read than pages
@@ -27,14 +27,19 @@ type ref uint32
 const (
 	unitWords = 2 // blocks are multiples of 8 bytes, and so aligned
 	unitBits  = 11
-	pageUnits = 1 << unitBits // 16 KB; 2^21 of them are 32 GB
+	pageUnits = 1 << unitBits // 16 KB
 	pageWords = pageUnits * unitWords
 	// Larger blocks have a page each, of their own size.
 	maxShared   = 512 // units
 	sizeClasses = 16 + 5*8
 	maxSpare    = 64 // pages
 	wordBytes   = 4
+	maxPages    = 1 << (32 - unitBits)
 )
+
+// maxHeld is for how many bytes the numbers of pages suffice, even if each page is a
+// block of its own and as small as such can be.
+const maxHeld = maxPages * maxShared * unitWords * wordBytes
 
 type page struct {
 	words      []uint32
@@ -78,7 +83,7 @@ func (a *arena) alloc(words int) ref {
 		unit = p.free - 1
 		block := p.words[int(unit)*unitWords:][:size*unitWords]
 		p.free = uint16(block[0])
-		clear(block)
+		block[0] = 0 // and so are the others since it was freed
 	} else {
 		unit = p.fresh
 		p.fresh += uint16(size)

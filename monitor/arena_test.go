@@ -147,3 +147,18 @@ func TestList(t *testing.T) {
 		t.Errorf("%d bytes are held for empty lists", a.held)
 	}
 }
+
+// The numbers of pages outlast the memory that a monitor may be given, even if it goes
+// to the smallest blocks that have a page each.
+func TestArenaHasNumbersForAll(t *testing.T) {
+	var a arena
+	a.alloc(maxShared*unitWords + 1)
+	if len(a.pages) != 2 || maxHeld/a.held > maxPages-2 {
+		t.Errorf("%d pages of %d bytes are within %d bytes, %d have a number", maxHeld/a.held, a.held, maxHeld, maxPages-1)
+	}
+	a.alloc(maxShared * unitWords)
+	a.alloc(maxShared * unitWords)
+	if len(a.pages) != 3 {
+		t.Errorf("%d pages, want 3: two blocks share one", len(a.pages))
+	}
+}

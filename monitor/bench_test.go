@@ -62,7 +62,7 @@ func BenchmarkMatch(b *testing.B) {
 		entries, events := realLog(b, rng)
 		p := population{rng, events}
 		cfg := DefaultConfig()
-		cfg.MaxFilterBytes = 1 << 34
+		cfg.MaxFilterBytes = maxHeld
 		c := benchCore(cfg)
 		before := heap()
 		for num := range watches {

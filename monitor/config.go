@@ -28,7 +28,7 @@ func (c Config) Validate() error {
 		{"window_bytes", int64(c.WindowBytes), 64 << 10, 4 << 30},
 		{"window_entries", int64(c.WindowEntries), 16, 10_000_000},
 		{"max_watches", int64(c.MaxWatches), 1, 100_000_000},
-		{"max_filter_bytes", int64(c.MaxFilterBytes), 1 << 20, 16 << 30},
+		{"max_filter_bytes", int64(c.MaxFilterBytes), 1 << 20, maxHeld},
 	} {
 		if b.value < b.low || b.value > b.high {
 			return fmt.Errorf("%s is %d: want %d to %d", b.key, b.value, b.low, b.high)

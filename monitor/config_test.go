@@ -14,7 +14,7 @@ func TestConfig(t *testing.T) {
 		"window_bytes":     func(c *Config) { c.WindowBytes = 1 },
 		"window_entries":   func(c *Config) { c.WindowEntries = 0 },
 		"max_watches":      func(c *Config) { c.MaxWatches = -1 },
-		"max_filter_bytes": func(c *Config) { c.MaxFilterBytes = 1 << 50 },
+		"max_filter_bytes": func(c *Config) { c.MaxFilterBytes = maxHeld + 1 },
 	} {
 		c := DefaultConfig()
 		spoil(&c)

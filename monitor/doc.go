@@ -49,10 +49,10 @@
 // complete and in order.
 //
 // What bounds memory: Config bounds the window and the watches with all that is
-// theirs, as pages of the arenas, which go when they are empty; a flush's output is bounded by the batch of the log that it answers. Nothing
-// bounds what a gateway does not take but the bus: its loss shows as a hole in the
-// numbers, and the gateway registers again. Ranges are fetched no faster than
-// 25 MB a second.
+// theirs, as pages of the arenas, which go when they are empty; a flush's output is
+// bounded by the batch of the log that it answers. Nothing bounds what a gateway does
+// not take but the bus: its loss shows as a hole in the numbers, and the gateway
+// registers again. Ranges are fetched no faster than 25 MB a second.
 //
 // The stage refuses to know how keys are authenticated and what a client has seen:
 // the gateway asks, and filters what it passes on. Of removals nobody is told; but

@@ -219,7 +219,7 @@ func TestMemoryIsTrue(t *testing.T) {
 
 func millions() Config {
 	cfg := DefaultConfig()
-	cfg.MaxWatches, cfg.MaxFilterBytes = 10_000_000, 16<<30
+	cfg.MaxWatches, cfg.MaxFilterBytes = 10_000_000, maxHeld
 	return cfg
 }
 
