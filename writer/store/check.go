@@ -137,7 +137,11 @@ func (c *checker) each(space byte, f func(key, value []byte) error) error {
 		return err
 	}
 	for ok := it.First(); ok; ok = it.Next() {
-		if err := f(it.Key(), it.Value()); err != nil {
+		value, err := it.ValueAndErr()
+		if err == nil {
+			err = f(it.Key(), value)
+		}
+		if err != nil {
 			return errors.Join(err, it.Close())
 		}
 	}

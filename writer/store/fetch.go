@@ -24,8 +24,8 @@ type fetcher struct {
 
 // fetch gives what the log holds of each candidate of a batch to use, which must not
 // keep it: first of those that are hot, then of the others. It goes through the log in
-// the order of Seqs, because a step forward to a
-// block near by is much cheaper than a step back.
+// the order of Seqs, because a step forward to a block near by is much cheaper than a
+// step back.
 func (f *fetcher) fetch(batch []candidate, use func(*candidate, logValue) error) error {
 	f.order = f.order[:0]
 	for i := range batch {
@@ -64,7 +64,9 @@ func (f *fetcher) read(c *candidate, use func(*candidate, logValue) error) (err 
 		}
 		defer func() { err = errors.Join(err, closer.Close()) }()
 	case f.it.SeekGE(f.key) && bytes.Equal(f.it.Key(), f.key):
-		value = f.it.Value()
+		if value, err = f.it.ValueAndErr(); err != nil {
+			return err
+		}
 	default:
 		return cmp.Or(f.it.Error(), pebble.ErrNotFound)
 	}

@@ -84,7 +84,11 @@ func rewriteBodies(s *Store) error {
 	}
 	defer it.Close()
 	for ok := it.First(); ok; ok = it.Next() {
-		v, err := decodeLogValue(it.Value())
+		b, err := it.ValueAndErr()
+		if err != nil {
+			return err
+		}
+		v, err := decodeLogValue(b)
 		if err != nil {
 			return err
 		}

@@ -43,7 +43,10 @@ func (v *View) Log(from subject.Seq, maxBytes int) (*relaypb.Entries, error) {
 	size, first := 0, subject.Seq(0)
 	for ok := it.First(); ok; ok = it.Next() {
 		seq := subject.Seq(binary.BigEndian.Uint64(it.Key()[1:]))
-		b := it.Value()
+		b, err := it.ValueAndErr()
+		if err != nil {
+			return nil, fmt.Errorf("log: entry %d: %w", seq, err)
+		}
 		if first == 0 {
 			first = seq
 		}
