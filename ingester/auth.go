@@ -25,7 +25,7 @@ func (c *core) authenticate(f *relaypb.AuthFrame, now int64) {
 		it.verdict = refused.verdict(f.Num, e, f.Event)
 	} else {
 		it.verdict = &relaypb.Verdict{Num: f.Num, Id: e.ID[:], Outcome: relaypb.Outcome_AUTHENTICATED, Key: e.PubKey[:]}
-		it.check = c.checkOf(subject.ConnID(f.Conn), e)
+		it.check = c.checkOf(origin{conn: subject.ConnID(f.Conn)}, e)
 	}
 	c.batch = append(c.batch, it)
 }

@@ -79,9 +79,10 @@ func (c *core) finish() []output {
 	for _, p := range []*pile{&c.together, &c.alone} {
 		for i, from := range p.from {
 			c.metrics.checks.Inc()
-			if p.good[i] {
+			switch {
+			case p.good[i]:
 				c.seen.add(from.key)
-			} else {
+			case !from.imported:
 				c.suspect.add(from.conn)
 			}
 		}
@@ -109,25 +110,26 @@ func (c *core) finish() []output {
 	return outputs
 }
 
-// checkOf returns the check that e waits for. The signatures of a connection that has
-// sent a bad one are verified one by one from then on: a bad one among many costs all
-// of them a second look.
-func (c *core) checkOf(conn subject.ConnID, e *nostr.Event) check {
-	key := c.secret.fingerprint(e)
-	if ch, ok := c.wanted[key]; ok {
+// checkOf returns the check that e waits for, which has come from somebody. The
+// signatures of a connection that has sent a bad one are verified one by one from then
+// on: a bad one among many costs all of them a second look. An import goes on as it was:
+// what it brings is nobody's attack, and all of a shard looks like one connection.
+func (c *core) checkOf(from origin, e *nostr.Event) check {
+	from.key = c.secret.fingerprint(e)
+	if ch, ok := c.wanted[from.key]; ok {
 		c.metrics.spared.Inc()
 		return ch
 	}
-	if c.seen.has(key) {
+	if c.seen.has(from.key) {
 		c.metrics.spared.Inc()
 		return check{}
 	}
 	ch := check{in: &c.together}
-	if c.suspect.has(conn) {
+	if c.suspect.has(from.conn) {
 		c.metrics.alone.Inc()
 		ch.in = &c.alone
 	}
-	ch.index = ch.in.add(schnorr.Signature{ID: e.ID, PubKey: e.PubKey, Sig: e.Sig}, origin{conn, key})
-	c.wanted[key] = ch
+	ch.index = ch.in.add(schnorr.Signature{ID: e.ID, PubKey: e.PubKey, Sig: e.Sig}, from)
+	c.wanted[from.key] = ch
 	return ch
 }

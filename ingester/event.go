@@ -34,7 +34,7 @@ func (c *core) take(f *relaypb.EventFrame, now int64) {
 		c.metrics.refused[refused.reason].Inc()
 		it.verdict = refused.verdict(f.Num, e, f.Event)
 	} else if !f.Trusted {
-		it.check = c.checkOf(subject.ConnID(f.Conn), e)
+		it.check = c.checkOf(origin{conn: subject.ConnID(f.Conn), imported: f.Imported}, e)
 	}
 	c.batch = append(c.batch, it)
 }

@@ -19,8 +19,9 @@ type pile struct {
 // origin is whose frame brought a signature first, and the fingerprint of what it
 // signs.
 type origin struct {
-	conn subject.ConnID
-	key  fingerprint
+	conn     subject.ConnID
+	imported bool
+	key      fingerprint
 }
 
 func (p *pile) add(s schnorr.Signature, from origin) (index int) {

@@ -98,3 +98,28 @@ func TestSuspects(t *testing.T) {
 		t.Errorf("%d counted as verified alone, want 2", n)
 	}
 }
+
+// TestImportsAreNoSuspects has an import bring a bad signature: the rest of its shard,
+// which comes from the same connection, is verified together as before.
+func TestImportsAreNoSuspects(t *testing.T) {
+	c := newCore(limits.Default(), policy.Default(), 0, newMetrics(stage.NewMetrics("ingester")))
+	var got []int
+	w := crew{newWorker: func() verifier { return sizes{&got, func(s *schnorr.Signature) bool { return s.Sig != [64]byte{} }} }}
+	events := signed(t, 8)
+	events[0].Sig = nostr.Sig{}
+	for i, e := range events {
+		c.take(&relaypb.EventFrame{Conn: uint64(subject.MakeConnID(1, 0)), Num: uint64(i), Event: e.AppendJSON(nil), Imported: true}, 0)
+		if i%4 < 3 {
+			continue
+		}
+		w.settle(&c.together, &c.alone, 1)
+		for _, out := range c.finish() {
+			if out.admitted.Forged != (out.admitted.Num == 0) {
+				t.Errorf("event %d: forged is %v", out.admitted.Num, out.admitted.Forged)
+			}
+		}
+	}
+	if !slices.Equal(got, []int{4, 4}) {
+		t.Errorf("verified %v at a time, want 4 and 4", got)
+	}
+}
