@@ -34,7 +34,7 @@ func (p *pile) clear() { p.sigs, p.good, p.from = p.sigs[:0], p.good[:0], p.from
 // A piece is what one goroutine verifies at a time, for less than one by one. Larger
 // ones gain little; smaller ones, to keep more processors busy, cost more in all.
 const (
-	fullPiece  = 64
+	fullPiece  = schnorr.MaxBatch
 	smallPiece = 32
 )
 

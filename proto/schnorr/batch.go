@@ -128,7 +128,7 @@ func (v *Verifier) sumIsZero(entries []entry) bool {
 }
 
 // verifyEntry verifies one entry by itself.
-func (v *Verifier) verifyEntry(e *entry, s *Signature) bool {
+func (v *Verifier) verifyEntry(e *entry) bool {
 	var minus secp.Scalar
 	minus.Neg(&e.e)
 	var sum secp.Jacobian

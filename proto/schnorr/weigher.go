@@ -32,7 +32,7 @@ func (w *weigher) start(sigs []Signature) {
 }
 
 // weight returns weight number i, below 2¹²⁸; number 0 is 1. They are asked for
-// in order, repetitions allowed.
+// in order.
 func (w *weigher) weight(i int) secp.Scalar {
 	if i == 0 {
 		return secp.Scalar{1}

@@ -29,15 +29,6 @@ func (z *Field) SetBytes(b *[32]byte) bool {
 	return z[0] < p0 || z[1]&z[2]&z[3] != ones
 }
 
-// Bytes returns x, reduced, in big-endian order.
-func (x *Field) Bytes() (b [32]byte) {
-	r := x.reduced()
-	for i := range r {
-		binary.BigEndian.PutUint64(b[24-8*i:], r[i])
-	}
-	return b
-}
-
 // reduced returns the value of x below p.
 func (x *Field) reduced() Field {
 	if x[0] < p0 || x[1]&x[2]&x[3] != ones {

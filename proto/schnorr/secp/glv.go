@@ -21,15 +21,6 @@ type Short struct {
 	Neg bool
 }
 
-// Scalar returns s modulo n.
-func (s *Short) Scalar() Scalar {
-	z := Scalar{s.Abs[0], s.Abs[1]}
-	if s.Neg {
-		z.Neg(&z)
-	}
-	return z
-}
-
 // split returns a and b with k = a + b·λ.
 func (k *Scalar) split() (a, b Short) {
 	c1, c2 := k.mulShift(&latG1), k.mulShift(&latG2)
