@@ -25,8 +25,9 @@ func (c *core) json(e *nostr.Event) []byte {
 	return c.cut(from)
 }
 
-// open returns where the arena goes on. What is full is left to those who have
-// parts of it, and a new one begun, so that growing copies no more than one text.
+// open returns where the arena goes on. What is nearly full is left to those who have
+// parts of it, and a new one begun, since growing copies all that there is. A text that
+// is larger than what is left has it grow all the same.
 func (c *core) open() int {
 	if len(c.arena) > cap(c.arena)*7/8 || cap(c.arena) == 0 {
 		c.arena = make([]byte, 0, min(max(arenaSize, 2*cap(c.arena)), maxArena))

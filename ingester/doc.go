@@ -40,7 +40,9 @@
 //
 // What bounds memory: the gateways' windows of unanswered EVENTs and AUTHs bound
 // what can wait in the inbox, Config.SeenEvents bounds the memory of verified
-// events.
+// events, and 8,192 is how many connections are remembered for a bad signature. The
+// headers and texts of a batch are bounded as it is, and of their memory up to 1 MiB
+// is kept for the next.
 //
 // The stage refuses to know what is stored and which challenges were sent. A
 // challenge comes with its AUTH, as the connection's keys come with each EVENT.

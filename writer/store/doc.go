@@ -87,10 +87,10 @@
 // A log value is a uvarint number of removals, 500 at the most, each a uvarint Seq,
 // a uvarint created_at and an id (32); a uvarint length and the nostr.Header of that
 // length; and the body, which stands for the JSON: what the header does not say of it,
-// with the hex as bytes, or in stores of format 2 all of it. Header and body are empty where a step of Sweep, or a
-// deletion request beyond its first 500 removals, has an entry of its own. When an
-// event leaves the store, its entry goes too, except that one which itself lists
-// removals stays as a stub with that list: a follower, wherever it stands,
-// learns of every removal. Ephemeral events have an entry in l and a key in e for
-// a few minutes, and nothing else.
+// with the hex as bytes, or in stores of format 2 all of it. Header and body are empty
+// where a step of Sweep, or a deletion request beyond its first 500 removals, has an
+// entry of its own. When an event leaves the store, its entry goes too, except that one
+// which itself lists removals stays as a stub with that list: a follower, wherever it
+// stands, learns of every removal. Ephemeral events have an entry in l and a key in e
+// for a few minutes, and nothing else.
 package store

@@ -107,9 +107,9 @@ func (w *writer) passOn(in *Incoming) (Verdict, error) {
 }
 
 // Expire drops the log entries of ephemeral events that are older than
-// EphemeralKeep, or from as far in the future, 1000 at most, and reports whether more are left. It does not
-// wait for the disk, and readers see it with the next commit. It belongs to the
-// goroutine that calls Commit.
+// EphemeralKeep, or from as far in the future, 1000 at most, and reports whether more
+// are left. It does not wait for the disk, and readers see it with the next commit. It
+// belongs to the goroutine that calls Commit.
 func (s *Store) Expire(now time.Time) (more bool, err error) {
 	if err := s.Err(); err != nil {
 		return false, err

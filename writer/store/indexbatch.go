@@ -9,9 +9,10 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// indexBatch holds the index keys that a batch sets and deletes. They go to Pebble in the order of keys, because a memtable finds the place of a key that
-// follows the one before in a fraction of the time, and most of what a commit costs
-// is finding places. The zero value is empty.
+// indexBatch holds the index keys that a batch sets and deletes. They go to Pebble in
+// the order of keys, because a memtable finds the place of a key that follows the one
+// before in a fraction of the time, and most of what a commit costs is finding places.
+// The zero value is empty.
 type indexBatch struct {
 	keys []byte
 	ops  []indexOp
