@@ -45,7 +45,7 @@ type door struct {
 	mu                 sync.Mutex
 	max, maxPerAddress int
 	all                int
-	byFrom             map[netip.Addr]int
+	byFrom             map[household]int32
 }
 
 type doorAnswer uint8
@@ -57,7 +57,7 @@ const (
 )
 
 func newDoor(maxAll, maxPerAddress int) *door {
-	return &door{max: maxAll, maxPerAddress: maxPerAddress, byFrom: make(map[netip.Addr]int)}
+	return &door{max: maxAll, maxPerAddress: maxPerAddress, byFrom: make(map[household]int32)}
 }
 
 // resize changes how many are let in from now on.
@@ -68,18 +68,17 @@ func (d *door) resize(maxAll, maxPerAddress int) {
 }
 
 // enter lets a connection in, or says why not. One that was let in must leave.
-func (d *door) enter(from netip.Addr) doorAnswer {
-	key := household(from)
+func (d *door) enter(from household) doorAnswer {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.all >= d.max {
 		return doorFull
 	}
-	if d.byFrom[key] >= d.maxPerAddress {
+	if int(d.byFrom[from]) >= d.maxPerAddress {
 		return doorCrowded
 	}
 	d.all++
-	d.byFrom[key]++
+	d.byFrom[from]++
 	return doorOpen
 }
 
@@ -97,21 +96,23 @@ func (d *door) limit() int {
 	return d.max
 }
 
-func (d *door) leave(from netip.Addr) {
-	key := household(from)
+func (d *door) leave(from household) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.all--
-	if d.byFrom[key]--; d.byFrom[key] == 0 {
-		delete(d.byFrom, key)
+	if d.byFrom[from]--; d.byFrom[from] == 0 {
+		delete(d.byFrom, from)
 	}
 }
 
 // household is what one client can be expected to have to itself: an IPv4 address
 // or an IPv6 /64.
-func household(a netip.Addr) netip.Addr {
-	if p, err := a.Prefix(64); err == nil && a.Is6() {
-		return p.Addr()
+type household [16]byte
+
+func householdOf(a netip.Addr) household {
+	h := household(a.As16())
+	if a.Is6() && !a.Is4In6() {
+		clear(h[8:])
 	}
-	return a
+	return h
 }

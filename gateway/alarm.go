@@ -33,12 +33,29 @@ const wheelSlots = 1024
 // wheel keeps alarms in slots of one tick each (Varghese and Lauck, 1987): setting
 // one is an append, and a tick touches only what is due. A time further off than
 // the wheel is round is rung early, and whoever is looked at sets it again.
+//
+// Each connection has an alarm, so a slot is a list of blocks, which are used again by
+// other slots: what a slot once held it does not keep room for.
 type wheel struct {
-	slots [wheelSlots][]alarm
+	slots [wheelSlots]slot
 	at    time.Time // the start of the next slot to ring
 	next  int
-	due   []alarm
+	spare *block
+	kept  int // blocks that are spare
 }
+
+// slot is a list of alarms in the order in which they were set.
+type slot struct{ first, last *block }
+
+// block is 256 bytes of a slot.
+type block struct {
+	next   *block
+	n      int
+	alarms [15]alarm
+}
+
+// maxSpare bounds the blocks that are kept for later.
+const maxSpare = 1024
 
 func newWheel(now time.Time) *wheel { return &wheel{at: now.Add(tickEvery)} }
 
@@ -46,14 +63,23 @@ func newWheel(now time.Time) *wheel { return &wheel{at: now.Add(tickEvery)} }
 func (w *wheel) set(when time.Time, a alarm) {
 	ahead := int((when.Sub(w.at) + tickEvery - 1) / tickEvery)
 	ahead = min(max(ahead, 0), wheelSlots-1)
-	i := (w.next + ahead) % wheelSlots
-	w.slots[i] = append(w.slots[i], a)
+	s := &w.slots[(w.next+ahead)%wheelSlots]
+	switch {
+	case s.first == nil:
+		s.first = w.take()
+		s.last = s.first
+	case s.last.n == len(s.last.alarms):
+		s.last.next = w.take()
+		s.last = s.last.next
+	}
+	s.last.alarms[s.last.n] = a
+	s.last.n++
 }
 
 // quiet is how long it is from now until an alarm may ring, or at most so long.
 func (w *wheel) quiet(now time.Time, most time.Duration) time.Duration {
 	at := w.at
-	for i := w.next; at.Sub(now) < most && len(w.slots[i]) == 0; i = (i + 1) % wheelSlots {
+	for i := w.next; at.Sub(now) < most && w.slots[i].first == nil; i = (i + 1) % wheelSlots {
 		at = at.Add(tickEvery)
 	}
 	return min(max(at.Sub(now), 0), most)
@@ -62,19 +88,34 @@ func (w *wheel) quiet(now time.Time, most time.Duration) time.Duration {
 // ring calls look for every alarm that is due at now. Look may set alarms.
 func (w *wheel) ring(now time.Time, look func(alarm)) {
 	for !w.at.After(now) {
-		slot := &w.slots[w.next]
-		w.due = append(w.due[:0], *slot...)
-		*slot = (*slot)[:0]
-		if cap(*slot) > 4096 {
-			*slot = nil
-		}
+		due := w.slots[w.next].first
+		w.slots[w.next] = slot{}
 		w.at = w.at.Add(tickEvery)
 		w.next = (w.next + 1) % wheelSlots
-		for _, a := range w.due {
-			look(a)
+		for due != nil {
+			for _, a := range due.alarms[:due.n] {
+				look(a)
+			}
+			b := due
+			due = due.next
+			w.give(b)
 		}
 	}
-	if cap(w.due) > 1<<16 {
-		w.due = nil
+}
+
+func (w *wheel) take() *block {
+	b := w.spare
+	if b == nil {
+		return new(block)
+	}
+	w.spare, b.next = b.next, nil
+	w.kept--
+	return b
+}
+
+func (w *wheel) give(b *block) {
+	if w.kept < maxSpare {
+		w.kept++
+		b.n, b.next, w.spare = 0, w.spare, b
 	}
 }

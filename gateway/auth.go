@@ -50,7 +50,7 @@ func (c *core) prompt(cn *conn, text string) {
 
 // stranger says whether a client must authenticate before anything else.
 func (c *core) stranger(cn *conn) bool {
-	return c.policy.Auth == policy.AuthRequired && len(cn.keys) == 0
+	return c.policy.Auth == policy.AuthRequired && len(cn.keys()) == 0
 }
 
 // authenticate passes an AUTH on, like an EVENT. What its client says
@@ -74,8 +74,8 @@ func (c *core) authenticated(e *event, v *relaypb.Verdict) (accepted bool, text 
 	case e.conn.gone:
 	case len(v.Key) != len(nostr.PubKey{}):
 		return false, nostr.Failed.Text("no key was found in it; try again")
-	case slices.ContainsFunc(e.conn.keys, func(k []byte) bool { return bytes.Equal(k, v.Key) }):
-	case len(e.conn.keys) >= maxKeys:
+	case slices.ContainsFunc(e.conn.keys(), func(k []byte) bool { return bytes.Equal(k, v.Key) }):
+	case len(e.conn.keys()) >= maxKeys:
 		return false, nostr.Restricted.Text("too many keys are authenticated on this connection")
 	default:
 		c.addKey(e.conn, bytes.Clone(v.Key))
@@ -96,11 +96,11 @@ func (c *core) addKey(cn *conn, key []byte) {
 			c.unwatch(s)
 		}
 	}
-	cn.keys = append(cn.keys, key)
+	cn.rarely().keys = append(cn.keys(), key)
 	for _, s := range live {
 		c.rewatch(s)
 	}
 }
 
 // allKeys returns the keys that a connection has now, in a list that stays as it is.
-func (cn *conn) allKeys() [][]byte { return cn.keys[:len(cn.keys):len(cn.keys)] }
+func (cn *conn) allKeys() [][]byte { return slices.Clip(cn.keys()) }

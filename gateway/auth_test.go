@@ -39,8 +39,8 @@ func TestManyKeys(t *testing.T) {
 			Num: uint64(i + 1), Outcome: relaypb.Outcome_AUTHENTICATED, Key: key(fmt.Sprintf("%02x", i+1)),
 		}}})
 	}
-	if len(cn.keys) != maxKeys {
-		t.Errorf("the connection has %d keys", len(cn.keys))
+	if len(cn.keys()) != maxKeys {
+		t.Errorf("the connection has %d keys", len(cn.keys()))
 	}
 	used := b.core.hub.windows.whole.Used()
 	b.say(cn, `["EVENT",{}]`)

@@ -63,7 +63,7 @@ func liveCore(b *testing.B, conns int) (c *core, on network, nums []uint64, clie
 		if err != nil {
 			b.Fatal(err)
 		}
-		cn := &conn{id: id, socket: socket{wire: w, hub: h}}
+		cn := &conn{id: id, socket: socket{wire: w}}
 		c.Open(cn, nil)
 		c.subscribe(cn, "subscription", []byte(`{"kinds":[1]}`))
 		c.part(&relaypb.Part{Num: cn.subs[0].num, Worker: 2, AsOf: 1, Eose: true})

@@ -31,7 +31,7 @@ func TestClockIsSet(t *testing.T) {
 	for _, seconds := range []int64{hour, -hour, year, -year} {
 		began := time.Now()
 		l, _, silent := newTestLoop(t, began)
-		talker := &conn{id: silent.id + 4, socket: socket{hub: l.core.hub}}
+		talker := &conn{id: silent.id + 4}
 		talker.heard = l.core.hub.tick
 		l.core.Open(talker, nil)
 		interval := l.core.config.PingInterval

@@ -73,30 +73,26 @@ type outbox interface {
 	Send(subj string, m proto.Message) error
 }
 
-// conn is one client connection, the core's half of it.
+// conn is one client connection, the core's half of it. There are a great many, and
+// most do nothing: its size is most of what one takes.
 type conn struct {
 	socket
 	id    subject.ConnID
 	shard subject.Shard
 	host  unique.Handle[string] // that the client has connected to; a great many have the same
-	leave func()                // tells the door
+	from  household             // that the door has let in
 
-	subs     []*sub
-	counts   []*count
-	sessions []*session
-	keys     [][]byte // public keys that the client has authenticated; only added to
-	filters  int      // bytes, of all subs and counts
-	granted  int      // bytes of events that queries may still send
-	starved  []uint64 // queries that wait for a grant, in order
-	pinged   int64    // tick of a ping that nothing has followed yet; 0: none
-	gone     bool
+	subs    []*sub
+	rare    *rare // nil as long as it would hold nothing
+	filters int32 // bytes, of all subs and counts
+	granted int32 // bytes of events that queries may still send
+	pending int32 // EVENTs and AUTHs without an answer
+	pinged  int64 // tick of a ping that nothing has followed yet; 0: none
 
+	gone       bool
 	challenged bool // the client has its challenge
-	pending    int  // EVENTs and AUTHs without an answer
-
-	left    time.Time // when it was to be read no further; see leave
-	stopped bool      // it is not read any more
-	closed  bool      // and it has been told to go
+	stopped    bool // it is not read any more; see leave
+	closed     bool // and it has been told to go
 }
 
 func newCore(space subject.Space, self subject.Instance, r rules, out outbox, h *hub, now time.Time) *core {
@@ -322,16 +318,14 @@ func (c *core) forget(cn *conn) {
 	}
 	cn.gone = true
 	delete(c.conns, cn.id)
-	if cn.leave != nil {
-		cn.leave()
-	}
+	c.hub.leave(cn.from)
 	for _, s := range slices.Clone(cn.subs) {
 		c.drop(s)
 	}
-	for _, n := range slices.Clone(cn.counts) {
+	for _, n := range slices.Clone(cn.counts()) {
 		c.dropCount(n, true)
 	}
-	for _, s := range slices.Clone(cn.sessions) {
+	for _, s := range slices.Clone(cn.sessions()) {
 		c.dropSession(s, true)
 	}
 }

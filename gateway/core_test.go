@@ -158,11 +158,9 @@ func (b *bench) command(d *datadriven.TestData) {
 	case "window":
 		b.sent = append(b.sent, fmt.Sprintf("%d bytes, %d claims", b.core.hub.windows.whole.Used(), len(b.core.claims)))
 	case "alarms":
-		for _, slot := range b.core.alarms.slots {
-			for _, a := range slot {
-				if a.about == aboutSession {
-					b.sent = append(b.sent, fmt.Sprintf("session %d", a.num))
-				}
+		for a := range b.core.alarms.all() {
+			if a.about == aboutSession {
+				b.sent = append(b.sent, fmt.Sprintf("session %d", a.num))
 			}
 		}
 	case "reconnect":
@@ -192,7 +190,7 @@ func (b *bench) command(d *datadriven.TestData) {
 // stops notes who has just been read for the last time.
 func (b *bench) stops() {
 	for _, name := range slices.Sorted(maps.Keys(b.conns)) {
-		if cn := b.conns[name]; !cn.left.IsZero() && cn.left.Equal(b.core.now) {
+		if cn := b.conns[name]; !cn.left().IsZero() && cn.left().Equal(b.core.now) {
 			b.sent = append(b.sent, fmt.Sprintf("%s is read no further", name))
 		}
 	}
@@ -201,7 +199,7 @@ func (b *bench) stops() {
 // dial opens a connection.
 func (b *bench) dial(name string) *conn {
 	b.dialed++
-	cn := &conn{id: subject.MakeConnID(0x6a, b.dialed), host: unique.Make("relay.example.org"), socket: socket{hub: b.core.hub}}
+	cn := &conn{id: subject.MakeConnID(0x6a, b.dialed), host: unique.Make("relay.example.org")}
 	cn.heard = b.core.hub.tick
 	b.conns[name] = cn
 	b.core.Open(cn, nil)
@@ -215,7 +213,7 @@ func sayAtOnce(c *core, cn *conn, text string) {
 	m, err := frame.ParseClient([]byte(text))
 	s := said{client: m, err: err, taken: weigh(m, err)}
 	if s.taken > 0 {
-		s.taken += len(cn.keys) * len(nostr.PubKey{})
+		s.taken += len(cn.keys()) * len(nostr.PubKey{})
 		c.hub.windows.take(cn, s.taken)
 	}
 	c.hear(cn, s)

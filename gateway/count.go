@@ -32,8 +32,8 @@ func (c *core) enumerate(cn *conn, id frame.SubID, filters []byte) (num uint64) 
 		return 0
 	}
 	n := &count{conn: cn, id: id, filters: filters, keys: cn.allKeys(), num: c.number(cn.shard), came: c.at, since: c.now}
-	cn.counts = append(cn.counts, n)
-	cn.filters += len(filters)
+	cn.rarely().counts = append(cn.counts(), n)
+	cn.filters += int32(len(filters))
 	c.counts[n.num] = n
 	c.metrics.counts.Inc()
 	c.sendCount(n)
@@ -118,16 +118,16 @@ func (c *core) counted(m *relaypb.Counted) {
 
 // endCount ends a COUNT in silence; one that does not exist, too.
 func (c *core) endCount(cn *conn, id frame.SubID) {
-	if i := slices.IndexFunc(cn.counts, func(n *count) bool { return n.id == id }); i >= 0 {
-		c.dropCount(cn.counts[i], true)
+	if i := slices.IndexFunc(cn.counts(), func(n *count) bool { return n.id == id }); i >= 0 {
+		c.dropCount(cn.counts()[i], true)
 	}
 }
 
 // dropCount forgets a COUNT, and has its reqworker forget it if tell is set.
 func (c *core) dropCount(n *count, tell bool) {
 	cn := n.conn
-	cn.counts = slices.DeleteFunc(cn.counts, func(x *count) bool { return x == n })
-	cn.filters -= len(n.filters)
+	cn.rare.counts = slices.DeleteFunc(cn.rare.counts, func(x *count) bool { return x == n })
+	cn.filters -= int32(len(n.filters))
 	delete(c.counts, n.num)
 	if tell && c.who.owner(subject.Reqworker, cn.shard) != 0 {
 		c.send(c.space.Req(cn.shard), &relaypb.ReqInbox{Body: &relaypb.ReqInbox_Stop{

@@ -31,25 +31,25 @@ func (c *core) grant(s *sub) bool {
 		return false
 	case q.granted-q.received >= queryStep:
 		return true
-	case len(cn.starved) == 0 && c.affordable(cn):
+	case len(cn.starved()) == 0 && c.affordable(cn):
 		c.settle(s, q.received+q.reach(cn), q.received)
 		return true
 	}
 	q.starved = true
-	cn.starved = append(cn.starved, s.num)
+	cn.rarely().starved = append(cn.starved(), s.num)
 	return false
 }
 
 // affordable says whether the budget has room for a step. If not, the socket will
 // tell when it has drained.
 func (c *core) affordable(cn *conn) bool {
-	return !cn.crowded(queryBudget - queryStep - cn.granted)
+	return !cn.crowded(queryBudget - queryStep - int(cn.granted))
 }
 
 // reach is how far beyond what came a query of a connection may be granted now that
 // a step is affordable.
 func (q *query) reach(cn *conn) int {
-	if others := cn.granted - max(0, q.granted-q.received); others > 0 || cn.crowded(queryBudget-queryStride) {
+	if others := int(cn.granted) - max(0, q.granted-q.received); others > 0 || cn.crowded(queryBudget-queryStride) {
 		return queryStep
 	}
 	return queryStride
@@ -68,9 +68,9 @@ func (c *core) more(s *sub) {
 
 // fund serves the queries in line for as long as the budget lasts.
 func (c *core) fund(cn *conn) {
-	for len(cn.starved) > 0 && c.affordable(cn) {
-		s := c.subs[cn.starved[0]]
-		cn.starved = cn.starved[1:]
+	for len(cn.starved()) > 0 && c.affordable(cn) {
+		s := c.subs[cn.rare.starved[0]]
+		cn.rare.starved = cn.rare.starved[1:]
 		q := s.query
 		q.starved = false
 		q.asked = c.now
@@ -81,8 +81,8 @@ func (c *core) fund(cn *conn) {
 			c.launch(s)
 		}
 	}
-	if len(cn.starved) == 0 {
-		cn.starved = nil
+	if cn.rare != nil && len(cn.rare.starved) == 0 {
+		cn.rare.starved = nil
 	}
 }
 
@@ -91,14 +91,14 @@ func (c *core) defund(s *sub) {
 	c.settle(s, 0, 0)
 	if s.query.starved {
 		s.query.starved = false
-		s.conn.starved = slices.DeleteFunc(s.conn.starved, func(num uint64) bool { return num == s.num })
+		s.conn.rare.starved = slices.DeleteFunc(s.conn.rare.starved, func(num uint64) bool { return num == s.num })
 	}
 }
 
 // settle changes a query's account, and the connection's with it.
 func (c *core) settle(s *sub, granted, received int) {
 	q := s.query
-	s.conn.granted -= max(0, q.granted-q.received)
+	s.conn.granted -= int32(max(0, q.granted-q.received))
 	q.granted, q.received = granted, received
-	s.conn.granted += max(0, q.granted-q.received)
+	s.conn.granted += int32(max(0, q.granted-q.received))
 }

@@ -17,7 +17,7 @@ import (
 func TestStarvedQueriesEnd(t *testing.T) {
 	b := newBench(t)
 	b.core.HandleRoster(testView{owners: map[subject.Stage]subject.Instance{subject.Reqworker: 1}})
-	cn := &conn{id: subject.MakeConnID(0x6a, 1), socket: socket{hub: b.core.hub}}
+	cn := &conn{id: subject.MakeConnID(0x6a, 1)}
 	b.conns["a"] = cn
 	b.core.Open(cn, nil)
 	const subs = 19
@@ -31,7 +31,7 @@ func TestStarvedQueriesEnd(t *testing.T) {
 		}}})
 		b.listen()
 	}
-	if len(cn.starved) == 0 {
+	if len(cn.starved()) == 0 {
 		t.Fatal("no query waits in line")
 	}
 	for range b.config.QueryTimeout/tickEvery + 1 {
@@ -50,19 +50,19 @@ func TestStarvedQueriesEnd(t *testing.T) {
 func TestSlowClientsQueriesWait(t *testing.T) {
 	b := newBench(t)
 	b.core.HandleRoster(testView{owners: map[subject.Stage]subject.Instance{subject.Reqworker: 1}})
-	cn := &conn{id: subject.MakeConnID(0x6a, 1), socket: socket{hub: b.core.hub}}
+	cn := &conn{id: subject.MakeConnID(0x6a, 1)}
 	b.core.Open(cn, nil)
 	cn.out = &backlog{buf: make([]byte, queryBudget/2)}
 	const subs = 19
 	for i := range subs {
 		b.say(cn, fmt.Sprintf(`["REQ","%d",{}]`, i))
 	}
-	waiting := len(cn.starved)
+	waiting := len(cn.starved())
 	for range time.Minute / tickEvery {
 		b.now = b.now.Add(tickEvery)
 		b.core.Tick(b.now)
 	}
-	if len(cn.starved) == 0 || len(b.core.subs) < waiting {
-		t.Errorf("%d queries wait, and %d are left; want %d", len(cn.starved), len(b.core.subs), waiting)
+	if len(cn.starved()) == 0 || len(b.core.subs) < waiting {
+		t.Errorf("%d queries wait, and %d are left; want %d", len(cn.starved()), len(b.core.subs), waiting)
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -94,6 +93,7 @@ func newGateway(cfg Config, env stage.Env) (*gateway, error) {
 	}
 	g.front.Store(f)
 	g.hub = newHub(g.metrics, env.Log, limitsOfSockets(&cfg, &env.Limits))
+	g.hub.leave = g.door.leave
 	g.came, g.done = make(chan newcomer, maxNewcomers), make(chan struct{})
 	if cfg.Goroutines {
 		g.net = newGoroutines()
@@ -204,7 +204,7 @@ type newcomer struct {
 }
 
 // serve hands a new connection to the core.
-func (g *gateway) serve(nc net.Conn, id subject.ConnID, from netip.Addr, host string, early []byte, packs bool) {
+func (g *gateway) serve(nc net.Conn, id subject.ConnID, from household, host string, early []byte, packs bool) {
 	g.metrics.opened.Inc()
 	if packs {
 		g.metrics.packing.Inc()
@@ -212,21 +212,20 @@ func (g *gateway) serve(nc net.Conn, id subject.ConnID, from netip.Addr, host st
 	if tcp, ok := nc.(*net.TCPConn); ok {
 		_ = tcp.SetWriteBuffer(sendBuffer) // it works with any other size as well
 	}
-	leave := func() { g.door.leave(from) }
 	w, err := g.net.attach(nc, id)
 	if err != nil {
 		g.log.Warn("a connection is lost", "err", err)
 		_ = nc.Close()
-		leave()
+		g.door.leave(from)
 		return
 	}
-	cn := &conn{id: id, shard: g.bus.Space.ShardOf(id), host: unique.Make(host), leave: leave, socket: socket{wire: w, hub: g.hub, packs: packs}}
+	cn := &conn{id: id, shard: g.bus.Space.ShardOf(id), host: unique.Make(host), from: from, socket: socket{wire: w, packs: packs}}
 	g.arriving.RLock()
 	defer g.arriving.RUnlock()
 	select {
 	case <-g.done:
 		w.close(true)
-		leave()
+		g.door.leave(from)
 		return
 	default:
 	}
@@ -234,7 +233,7 @@ func (g *gateway) serve(nc net.Conn, id subject.ConnID, from netip.Addr, host st
 	case g.came <- newcomer{cn, early}:
 	case <-g.done:
 		w.close(true)
-		leave()
+		g.door.leave(from)
 	}
 }
 
@@ -247,7 +246,7 @@ func (g *gateway) end() {
 		select {
 		case n := <-g.came:
 			n.conn.wire.close(true)
-			n.conn.leave()
+			g.door.leave(n.conn.from)
 		default:
 			g.net.close()
 			return

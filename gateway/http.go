@@ -117,7 +117,7 @@ func (g *gateway) upgrade(w http.ResponseWriter, r *http.Request) {
 		g.metrics.refusedUpgrades.Inc()
 		return
 	}
-	from := clientAddress(r, g.front.Load().proxies)
+	from := householdOf(clientAddress(r, g.front.Load().proxies))
 	switch g.door.enter(from) {
 	case doorFull:
 		g.metrics.refusedFull.Inc()

@@ -194,12 +194,12 @@ func TestDoor(t *testing.T) {
 		from netip.Addr
 		want doorAnswer
 	}{{a, doorOpen}, {b, doorOpen}, {a, doorCrowded}, {c, doorOpen}, {e, doorFull}} {
-		if got := d.enter(step.from); got != step.want {
+		if got := d.enter(householdOf(step.from)); got != step.want {
 			t.Errorf("step %d: %d, want %d", i, got, step.want)
 		}
 	}
 	for _, from := range []netip.Addr{a, b, c} {
-		d.leave(from)
+		d.leave(householdOf(from))
 	}
 	if d.all != 0 || len(d.byFrom) != 0 {
 		t.Errorf("after all have left: %d, %v", d.all, d.byFrom)

@@ -226,7 +226,7 @@ func (c *core) text(cn *conn, b []byte) *ending {
 // admit handles a message, or keeps it until there is room in the windows.
 func (c *core) admit(cn *conn, s said) {
 	if s.taken = weigh(s.client, s.err); s.taken > 0 {
-		s.taken += len(cn.keys) * len(nostr.PubKey{})
+		s.taken += len(cn.keys()) * len(nostr.PubKey{})
 		if !c.hub.windows.take(cn, s.taken) {
 			cn.intake().held = &s
 			c.listen(cn)
@@ -260,7 +260,7 @@ func (c *core) Resume() {
 		passed := w.passed
 		w.passed = nil
 		for _, cn := range passed {
-			n := cn.share.passed
+			n := int(cn.share.passed)
 			cn.share.passed = 0
 			if cn.state != open {
 				w.give(cn, n)

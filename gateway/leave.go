@@ -47,12 +47,12 @@ func (c *core) sendAway() {
 		l.waiting = l.waiting[1:]
 		l.sent++
 		l.going = append(l.going, cn)
-		cn.left = c.now
+		cn.rarely().left = c.now
 		c.hush(cn)
 	}
 	l.going = slices.DeleteFunc(l.going, gone)
 	for _, cn := range l.going {
-		switch late := !cn.left.Add(c.config.DrainTimeout).After(c.now); {
+		switch late := !cn.left().Add(c.config.DrainTimeout).After(c.now); {
 		case cn.closed: // and its client takes its time
 		case late:
 			c.refuseUnanswered(func(x *conn) bool { return x == cn })
@@ -76,7 +76,7 @@ func (l *leave) due(now time.Time, over time.Duration) int {
 
 // owed says whether the client waits for an answer.
 func (cn *conn) owed() bool {
-	return cn.pending+len(cn.counts) > 0 ||
+	return cn.pending > 0 || len(cn.counts()) > 0 ||
 		slices.ContainsFunc(cn.subs, func(s *sub) bool { return s.query != nil }) ||
-		slices.ContainsFunc(cn.sessions, func(s *session) bool { return s.waiting })
+		slices.ContainsFunc(cn.sessions(), func(s *session) bool { return s.waiting })
 }

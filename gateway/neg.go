@@ -33,7 +33,7 @@ const maxFilterDepth = 8
 // negotiate handles the three messages of NIP-77, and returns the number of the
 // question that it has led to, 0 if to none.
 func (c *core) negotiate(cn *conn, m frame.Client) (num uint64) {
-	i := slices.IndexFunc(cn.sessions, func(s *session) bool { return s.id == m.Sub })
+	i := slices.IndexFunc(cn.sessions(), func(s *session) bool { return s.id == m.Sub })
 	switch {
 	case m.Verb == frame.NegOpen:
 		return c.openSession(cn, m)
@@ -42,7 +42,7 @@ func (c *core) negotiate(cn *conn, m frame.Client) (num uint64) {
 	case i < 0:
 		c.sayNegErr(cn, m.Sub, nostr.Closed.Text("no such session"))
 	default:
-		return c.continueSession(cn.sessions[i], m.Body)
+		return c.continueSession(cn.sessions()[i], m.Body)
 	}
 	return 0
 }
@@ -54,14 +54,14 @@ func (c *core) openSession(cn *conn, m frame.Client) (num uint64) {
 		c.sayNegErr(cn, m.Sub, nostr.Invalid.Text(err.Error()))
 		return 0
 	}
-	if len(cn.sessions) >= c.config.MaxNegotiations {
+	if len(cn.sessions()) >= c.config.MaxNegotiations {
 		c.metrics.refusedSubs.Inc()
 		c.sayNegErr(cn, m.Sub, nostr.Blocked.Text("too many sessions"))
 		return 0
 	}
 	s := &session{conn: cn, id: m.Sub, num: c.number(cn.shard), waiting: true, since: c.now}
 	s.opening = &relaypb.NegOpen{Conn: uint64(cn.id), Num: s.num, Filter: filter, Message: message, Keys: cn.allKeys()}
-	cn.sessions = append(cn.sessions, s)
+	cn.rarely().sessions = append(cn.sessions(), s)
 	c.sessions[s.num] = s
 	c.sendOpen(s)
 	c.alarms.set(c.now.Add(c.config.QueryTimeout), alarm{aboutSession, s.num})
@@ -177,14 +177,14 @@ func (c *core) failSession(s *session, text string) {
 
 // endSession ends a session in silence; one that does not exist, too.
 func (c *core) endSession(cn *conn, id frame.SubID) {
-	if i := slices.IndexFunc(cn.sessions, func(s *session) bool { return s.id == id }); i >= 0 {
-		c.dropSession(cn.sessions[i], true)
+	if i := slices.IndexFunc(cn.sessions(), func(s *session) bool { return s.id == id }); i >= 0 {
+		c.dropSession(cn.sessions()[i], true)
 	}
 }
 
 // dropSession forgets a session, and has its stage forget it if tell is set.
 func (c *core) dropSession(s *session, tell bool) {
-	s.conn.sessions = slices.DeleteFunc(s.conn.sessions, func(x *session) bool { return x == s })
+	s.conn.rare.sessions = slices.DeleteFunc(s.conn.rare.sessions, func(x *session) bool { return x == s })
 	delete(c.sessions, s.num)
 	if tell && s.opening == nil && c.who.owner(subject.Negentropy, s.conn.shard) != 0 {
 		c.sendNeg(s, &relaypb.NegInbox{Body: &relaypb.NegInbox_Close{

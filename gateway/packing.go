@@ -67,7 +67,7 @@ type parcel struct {
 
 // event queues an event for a subscription.
 func (c *core) event(s *sub, p *parcel) {
-	f := eventFrame(s.prefix, p.json)
+	f := eventFrame(s.prefix(), p.json)
 	if s.conn.packs {
 		f = c.packEvent(s, p, f)
 	}
@@ -78,7 +78,7 @@ func (c *core) event(s *sub, p *parcel) {
 func (c *core) packEvent(s *sub, p *parcel, plain outgoing) outgoing {
 	switch c.packing.mode {
 	case deflate.Message:
-		c.scratch = append(append(append(c.scratch[:0], s.prefix...), p.json...), ']')
+		c.scratch = append(append(append(c.scratch[:0], s.prefix()...), p.json...), ']')
 		if f, shorter := c.pack(s.conn, c.scratch); shorter {
 			return f
 		}
@@ -88,7 +88,7 @@ func (c *core) packEvent(s *sub, p *parcel, plain outgoing) outgoing {
 			p.asked++
 		}
 		if p.run != nil {
-			f := outgoing{op: ws.OpText, head: s.prefix, body: p.run, packed: true}
+			f := outgoing{op: ws.OpText, head: s.prefix(), body: p.run, packed: true}
 			c.metrics.savedOut.Add(plain.size() - f.size())
 			return f
 		}

@@ -117,7 +117,9 @@ func (e *epoll) attach(nc net.Conn, id subject.ConnID) (wire, error) {
 	w := &polled{epoll: e, id: id}
 	var failed error
 	if err := raw.Control(func(fd uintptr) {
-		w.fd, failed = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0)
+		var own int
+		own, failed = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0)
+		w.fd = int32(own)
 	}); err != nil {
 		return nil, err
 	}
@@ -132,7 +134,7 @@ func (e *epoll) attach(nc net.Conn, id subject.ConnID) (wire, error) {
 type polled struct {
 	epoll *epoll
 	id    subject.ConnID
-	fd    int
+	fd    int32
 	mask  uint32 // what is wanted; 0: it is not in the epoll yet
 }
 
@@ -155,11 +157,11 @@ func (w *polled) want(in, out bool) error {
 		op = unix.EPOLL_CTL_ADD
 	}
 	w.mask = mask
-	return unix.EpollCtl(w.epoll.fd, op, w.fd, &unix.EpollEvent{Events: mask, Fd: int32(uint32(w.id)), Pad: int32(w.id >> 32)})
+	return unix.EpollCtl(w.epoll.fd, op, int(w.fd), &unix.EpollEvent{Events: mask, Fd: int32(uint32(w.id)), Pad: int32(w.id >> 32)})
 }
 
 func (w *polled) read(b []byte) (int, error) {
-	n, err := rawconn.Read(w.fd, b)
+	n, err := rawconn.Read(int(w.fd), b)
 	if n == 0 && err == nil {
 		err = io.EOF
 	}
@@ -167,7 +169,7 @@ func (w *polled) read(b []byte) (int, error) {
 }
 
 func (w *polled) write(b []byte) (int, error) {
-	n, err := rawconn.Write(w.fd, b)
+	n, err := rawconn.Write(int(w.fd), b)
 	return n, now(err)
 }
 
@@ -179,13 +181,13 @@ func now(err error) error {
 	return err
 }
 
-func (w *polled) shut() { _ = unix.Shutdown(w.fd, unix.SHUT_WR) } // reading shows a connection that is gone
+func (w *polled) shut() { _ = unix.Shutdown(int(w.fd), unix.SHUT_WR) } // reading shows a connection that is gone
 
 func (w *polled) close(reset bool) {
 	if reset {
-		_ = unix.SetsockoptLinger(w.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}) // the connection is lost already if this fails
+		_ = unix.SetsockoptLinger(int(w.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}) // the connection is lost already if this fails
 	}
-	_ = unix.Close(w.fd) // there is no use for an error of a connection that is over
+	_ = unix.Close(int(w.fd)) // there is no use for an error of a connection that is over
 }
 
 // epollWait returns how many signals there are now.

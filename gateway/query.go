@@ -52,7 +52,7 @@ func (c *core) launch(s *sub) {
 	if c.who.owner(subject.Reqworker, sh) != 0 && c.grant(s) {
 		q.sent, q.asked = true, c.now
 		c.send(c.space.Req(sh), &relaypb.ReqInbox{Body: &relaypb.ReqInbox_Query{Query: &relaypb.Query{
-			Conn: uint64(s.conn.id), Num: s.num, Filters: s.filters, Granted: uint64(q.granted), Cursor: q.cursor, AsOf: q.asOf, Keys: q.keys,
+			Conn: uint64(s.conn.id), Num: s.num, Filters: s.filters(), Granted: uint64(q.granted), Cursor: q.cursor, AsOf: q.asOf, Keys: q.keys,
 		}}})
 	}
 }
@@ -157,11 +157,11 @@ func (c *core) part(p *relaypb.Part) {
 func (c *core) eose(s *sub, last *relaypb.Part) {
 	switch last.Completeness {
 	case relaypb.Completeness_FINISH:
-		c.say(s.conn, frame.AppendEOSE(c.scratch[:0], s.id, "finish"))
+		c.say(s.conn, frame.AppendEOSE(c.scratch[:0], s.id(), "finish"))
 	case relaypb.Completeness_MORE:
-		c.say(s.conn, frame.AppendEOSE(c.scratch[:0], s.id, "more"))
+		c.say(s.conn, frame.AppendEOSE(c.scratch[:0], s.id(), "more"))
 	default:
-		c.say(s.conn, frame.AppendEOSE(c.scratch[:0], s.id))
+		c.say(s.conn, frame.AppendEOSE(c.scratch[:0], s.id()))
 	}
 	c.metrics.eoseTime.Observe(c.at.Sub(s.query.came).Seconds())
 	asOf := s.query.asOf

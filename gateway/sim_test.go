@@ -127,7 +127,7 @@ func newSim(t *testing.T, seed uint64) *sim {
 	s.newMonitor()
 	s.roster()
 	for i := range 4 {
-		cn := &conn{id: subject.MakeConnID(0x6a, uint32(i+1)), host: unique.Make("relay.example.org"), socket: socket{hub: h}}
+		cn := &conn{id: subject.MakeConnID(0x6a, uint32(i+1)), host: unique.Make("relay.example.org")}
 		cn.shard = space.ShardOf(cn.id)
 		s.clients = append(s.clients, &simClient{conn: cn, subs: make(map[string]*simSub), counts: make(map[string]bool),
 			pending: make(map[string]int), auths: make(map[string]byte)})
@@ -248,13 +248,11 @@ func (s *sim) step() {
 // would only become more.
 func (s *sim) checkAlarms() {
 	set := make(map[alarm]bool)
-	for _, slot := range s.core.alarms.slots {
-		for _, a := range slot {
-			if set[a] {
-				s.t.Fatalf("more than one alarm of kind %d for %d", a.about, a.num)
-			}
-			set[a] = true
+	for a := range s.core.alarms.all() {
+		if set[a] {
+			s.t.Fatalf("more than one alarm of kind %d for %d", a.about, a.num)
 		}
+		set[a] = true
 	}
 }
 
@@ -329,8 +327,8 @@ func (s *sim) verify() {
 		if len(c.conn.subs) != len(c.subs) {
 			s.t.Errorf("client %d has %d subscriptions, and the core %d", i, len(c.subs), len(c.conn.subs))
 		}
-		if c.conn.granted != 0 || len(c.conn.starved) != 0 {
-			s.t.Errorf("client %d: %d bytes granted, %d starved, and no query", i, c.conn.granted, len(c.conn.starved))
+		if c.conn.granted != 0 || len(c.conn.starved()) != 0 {
+			s.t.Errorf("client %d: %d bytes granted, %d starved, and no query", i, c.conn.granted, len(c.conn.starved()))
 		}
 	}
 	k := s.core

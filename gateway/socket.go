@@ -12,6 +12,7 @@ type hub struct {
 	limits  socketLimits
 	metrics *metrics
 	log     *slog.Logger
+	leave   func(household) // tells the door
 
 	tick    int64 // nanoseconds since the core's origin, as of its last tick
 	buffers buffers
@@ -21,7 +22,7 @@ type hub struct {
 }
 
 func newHub(m *metrics, log *slog.Logger, l socketLimits) *hub {
-	return &hub{metrics: m, log: log, limits: l, windows: newWindows(maxWindow), input: make([]byte, maxInput)}
+	return &hub{metrics: m, log: log, limits: l, leave: func(household) {}, windows: newWindows(maxWindow), input: make([]byte, maxInput)}
 }
 
 // socketLimits are what connections go by. They may change at any time.
@@ -37,7 +38,6 @@ type socketLimits struct {
 // intake nor a backlog.
 type socket struct {
 	wire wire // nil in tests of the core
-	hub  *hub
 
 	heard int64 // tick of the last bytes from the client
 	share share // of the windows

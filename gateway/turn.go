@@ -22,7 +22,7 @@ type turn struct {
 // outgoing is a frame for one client: a head of its own, and a body that many may
 // share.
 type outgoing struct {
-	head    string
+	head    []byte
 	body    []byte
 	bracket bool // one follows the body
 	packed  bool // the body is compressed; a head goes before it in a stored block
@@ -34,7 +34,7 @@ type outgoing struct {
 const maxEncode = 128 << 10
 
 // eventFrame is an event for a subscription.
-func eventFrame(prefix string, json []byte) outgoing {
+func eventFrame(prefix, json []byte) outgoing {
 	return outgoing{op: ws.OpText, head: prefix, body: json, bracket: true}
 }
 
@@ -43,7 +43,7 @@ func (f *outgoing) size() int {
 	if f.bracket {
 		n++
 	}
-	if f.packed && f.head != "" {
+	if f.packed && len(f.head) > 0 {
 		n += deflate.StoredHeader
 	}
 	return n
@@ -55,7 +55,7 @@ func (f *outgoing) appendTo(dst []byte) []byte {
 	switch {
 	case !f.packed:
 		dst = append(dst, f.head...)
-	case f.head != "":
+	case len(f.head) > 0:
 		dst = deflate.AppendStored(dst, f.head)
 		fallthrough
 	default:
@@ -147,7 +147,7 @@ func (c *core) close(cn *conn, code ws.StatusCode, reason string) {
 		cn.out.add(&c.hub.buffers, cn.out.pong)
 		cn.out.pong = nil
 	}
-	c.queue(cn, outgoing{op: ws.OpClose, head: string([]byte{byte(code >> 8), byte(code)}) + reason})
+	c.queue(cn, outgoing{op: ws.OpClose, head: append([]byte{byte(code >> 8), byte(code)}, reason...)})
 	if cn.state == open {
 		cn.state = closing
 	}

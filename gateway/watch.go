@@ -84,16 +84,16 @@ func (c *core) pumpWatches() {
 }
 
 func (c *core) register(s *sub, owner subject.Instance) {
-	s.monitor, s.pause = owner, resendWatch
+	s.monitor, s.resent = owner, 0
 	c.monitorOf(owner)
 	c.sendWatch(s)
 }
 
 func (c *core) sendWatch(s *sub) {
 	c.send(c.space.Sub(s.conn.shard), &relaypb.SubInbox{Body: &relaypb.SubInbox_Watch{Watch: &relaypb.Watch{
-		Conn: uint64(s.conn.id), Num: s.num, After: uint64(s.seen), Filters: s.filters, Keys: s.conn.allKeys(),
+		Conn: uint64(s.conn.id), Num: s.num, After: uint64(s.seen), Filters: s.filters(), Keys: s.conn.allKeys(),
 	}}})
-	c.alarms.set(c.now.Add(s.pause), alarm{aboutSub, s.num})
+	c.alarms.set(c.now.Add(min(resendWatch<<s.resent, maxResendWatch)), alarm{aboutSub, s.num})
 }
 
 // checkWatch sends a watch again that its monitor has not confirmed.
@@ -102,7 +102,7 @@ func (c *core) checkWatch(s *sub) {
 		return
 	}
 	c.metrics.rewatched.Inc()
-	s.pause = min(2*s.pause, maxResendWatch)
+	s.resent = min(s.resent+1, 8) // by then the pause is the longest
 	c.sendWatch(s)
 }
 
@@ -139,7 +139,7 @@ func (c *core) sendUnwatch(sh subject.Shard, num uint64, below bool) {
 // cost is what a watch takes of the window, for as long as its connection has the
 // same keys.
 func (s *sub) cost() int {
-	return watchCost + len(s.filters) + len(s.conn.keys)*len(nostr.PubKey{})
+	return watchCost + len(s.filters()) + len(s.conn.keys())*len(nostr.PubKey{})
 }
 
 // pass notes how far a subscription has been served.

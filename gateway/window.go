@@ -14,9 +14,9 @@ type windows struct {
 
 // share is one connection's part of the windows.
 type share struct {
-	used   int
-	wants  int // bytes that a message waits for; 0: none does
-	passed int // bytes that it has been let through with
+	used   int32
+	wants  int32 // bytes that a message waits for; 0: none does
+	passed int32 // bytes that it has been let through with
 	queued bool
 	closed bool
 	held   bool // nothing is let through
@@ -36,7 +36,7 @@ func (w *windows) take(cn *conn, n int) bool {
 	case w.admit(cn, n):
 		return true
 	default:
-		s.wants = n
+		s.wants = int32(n)
 		return false
 	}
 }
@@ -45,7 +45,7 @@ func (w *windows) take(cn *conn, n int) bool {
 // only the whole window is full.
 func (w *windows) admit(cn *conn, n int) bool {
 	s := &cn.share
-	if s.held || s.used > 0 && s.used+n > maxShare {
+	if s.held || s.used > 0 && int(s.used)+n > maxShare {
 		return false
 	}
 	if len(w.queue) > 0 && !s.queued || !w.whole.Take(n) {
@@ -55,13 +55,13 @@ func (w *windows) admit(cn *conn, n int) bool {
 		}
 		return false
 	}
-	s.used += n
+	s.used += int32(n)
 	return true
 }
 
 // give returns n bytes and lets through who fits now.
 func (w *windows) give(cn *conn, n int) {
-	cn.share.used -= n
+	cn.share.used -= int32(n)
 	w.whole.Give(n)
 	w.retryAlone(cn)
 }
@@ -97,7 +97,7 @@ func (w *windows) pump() {
 
 func (w *windows) retry(cn *conn) bool {
 	s := &cn.share
-	if !w.admit(cn, s.wants) {
+	if !w.admit(cn, int(s.wants)) {
 		return false
 	}
 	s.passed, s.wants = s.wants, 0

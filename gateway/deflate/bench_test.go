@@ -106,7 +106,7 @@ func ways(tb testing.TB, prefix string, subscribers int) map[string]delivery {
 			if len(run) == 0 {
 				return len(whole(json))
 			}
-			out = append(AppendStored(out[:0], prefix), run...)
+			out = append(AppendStored(out[:0], []byte(prefix)), run...)
 			return len(out)
 		},
 	}

@@ -80,7 +80,7 @@ const MaxStored = math.MaxUint16
 
 // AppendStored appends a stored block of at most MaxStored bytes, which begins on a
 // byte and ends on one. It compresses nothing.
-func AppendStored(dst []byte, text string) []byte {
+func AppendStored(dst, text []byte) []byte {
 	dst = append(dst, 0) // not the last one, and stored; then up to the next byte
 	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(text)))
 	dst = binary.LittleEndian.AppendUint16(dst, ^uint16(len(text)))

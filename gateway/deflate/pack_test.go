@@ -79,7 +79,7 @@ func TestRun(t *testing.T) {
 		for _, sub := range []string{"", "x", strings.Repeat("é", 64)} {
 			prefix := fmt.Sprintf(`["EVENT","%s",`, sub)
 			text := prefix + string(json) + "]"
-			payload := append(AppendStored(nil, prefix), run...)
+			payload := append(AppendStored(nil, []byte(prefix)), run...)
 			if !shorter {
 				continue
 			}
@@ -96,7 +96,7 @@ func TestRun(t *testing.T) {
 func TestAppendStored(t *testing.T) {
 	for _, n := range []int{0, 1, 255, 256, MaxStored} {
 		text := strings.Repeat("s", n)
-		if got := inflated(t, append(AppendStored(nil, text), 0)); got != text {
+		if got := inflated(t, append(AppendStored(nil, []byte(text)), 0)); got != text {
 			t.Errorf("%d bytes became %d", n, len(got))
 		}
 	}
@@ -113,7 +113,7 @@ func TestRunsInARow(t *testing.T) {
 			t.Fatalf("event %d did not become shorter", i)
 		}
 		prefix := fmt.Sprint(i, " ")
-		stream = append(append(AppendStored(stream, prefix), run...), tail...)
+		stream = append(append(AppendStored(stream, []byte(prefix)), run...), tail...)
 		want.WriteString(prefix + string(json) + "]")
 	}
 	got, err := io.ReadAll(flate.NewReader(bytes.NewReader(append(stream, end...))))
