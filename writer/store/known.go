@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -13,15 +14,21 @@ import (
 
 // known tells of most ids, and public keys, that nothing is stored about that it is so.
 // Pebble's own filters do so too, but for each table and memtable of its own, which is
-// five times the work of all else that is decided about an event. What was stored when
-// the store was opened is read in the background; until then nothing is certain. may
-// and add belong to the goroutine that commits. The zero value is not opened: nothing
-// is ever certain.
+// five times the work of all else that is decided about an event. What is stored is read
+// in the background, when the store is opened and again when much of it has gone. may,
+// add and trim belong to the goroutine that commits. The zero value is not opened:
+// nothing is ever certain.
 type known struct {
-	since  idFilter                 // what was added after opening
-	before atomic.Pointer[idFilter] // what was there then, nil until it has been read
-	stop   atomic.Bool
-	done   sync.WaitGroup
+	db     *pebble.DB
+	where  []idsIn
+	failed func(error)
+
+	since idFilter                 // what was added after the last reading began
+	read  atomic.Pointer[idFilter] // what was there then, nil until it has been read
+	past  []*idFilter              // what had been known before; until read is there
+
+	stop atomic.Bool
+	done sync.WaitGroup
 }
 
 // idsIn are keys in which an id, or a public key, stands from an offset on.
@@ -30,25 +37,32 @@ type idsIn struct {
 	at   int
 }
 
-// open begins to read the ids in some keys of a snapshot, which it closes. Close ends it.
-func (k *known) open(snap *pebble.Snapshot, failed func(error), where ...idsIn) {
+// open begins to read the ids in some keys. Close ends it.
+func (k *known) open(db *pebble.DB, failed func(error), where ...idsIn) {
+	k.db, k.failed, k.where = db, failed, where
+	k.begin()
+}
+
+// begin reads what is stored now. Nothing may be added that Pebble does not have yet.
+func (k *known) begin() {
+	snap := k.db.NewSnapshot()
 	k.done.Go(func() {
-		before := new(idFilter)
+		ids := new(idFilter)
 		var err error
-		for _, in := range where {
-			err = errors.Join(err, k.read(snap, in, before))
+		for _, in := range k.where {
+			err = errors.Join(err, k.readIn(snap, in, ids))
 		}
 		if err := errors.Join(err, snap.Close()); err != nil {
-			failed(err)
+			k.failed(err)
 			return
 		}
 		if !k.stop.Load() {
-			k.before.Store(before)
+			k.read.Store(ids)
 		}
 	})
 }
 
-func (k *known) read(snap *pebble.Snapshot, in idsIn, to *idFilter) error {
+func (k *known) readIn(snap *pebble.Snapshot, in idsIn, to *idFilter) error {
 	it, err := snap.NewIter(in.keys)
 	if err != nil {
 		return err
@@ -61,18 +75,42 @@ func (k *known) read(snap *pebble.Snapshot, in idsIn, to *idFilter) error {
 	return errors.Join(it.Error(), it.Close())
 }
 
-// close waits for what open began.
+// trim begins to read again what is stored, if more ids are held than most, as those of
+// what was removed stay until then. What was known is known meanwhile. It must be called
+// between two batches: what was added must be in Pebble.
+func (k *known) trim(most int) {
+	read := k.read.Load()
+	if read == nil || k.since.ids+read.ids <= most {
+		return
+	}
+	since := k.since
+	k.past, k.since = []*idFilter{&since, read}, idFilter{}
+	k.read.Store(nil)
+	k.begin()
+}
+
+// close waits for what open, or trim, began.
 func (k *known) close() {
 	k.stop.Store(true)
 	k.done.Wait()
 }
 
-func (k *known) add(id nostr.EventID) { k.since.add(id) }
+func (k *known) add(id nostr.EventID) {
+	if !k.since.may(id) { // else it is a public key again
+		k.since.add(id)
+	}
+}
 
 // may reports whether there may be something about this id; false is certain.
 func (k *known) may(id nostr.EventID) bool {
-	before := k.before.Load()
-	return before == nil || k.since.may(id) || before.may(id)
+	if k.since.may(id) {
+		return true
+	}
+	if read := k.read.Load(); read != nil {
+		k.past = nil
+		return read.may(id)
+	}
+	return k.past == nil || slices.ContainsFunc(k.past, func(f *idFilter) bool { return f.may(id) })
 }
 
 // idFilter is a Bloom filter of any number of ids, which are their own hashes (what has
@@ -83,6 +121,7 @@ func (k *known) may(id nostr.EventID) bool {
 type idFilter struct {
 	parts [][]idBlock
 	room  int // of the last part, in ids
+	ids   int // that were added
 }
 
 type idBlock [8]uint64 // a cache line
@@ -103,6 +142,7 @@ func (f *idFilter) add(id nostr.EventID) {
 		f.parts, f.room = append(f.parts, make([]idBlock, blocks)), blocks*idsPerBlock
 	}
 	f.room--
+	f.ids++
 	part := f.parts[len(f.parts)-1]
 	b := &part[blockOf(id, part)]
 	bits := binary.BigEndian.Uint64(id[8:])

@@ -59,12 +59,12 @@ func TestKnownAfterOpening(t *testing.T) {
 	}
 	s = openMem(t, Options{FS: fs})
 	s.w.known.done.Wait()
-	before := s.w.known.before.Load()
+	before := s.w.known.read.Load()
 	if before == nil {
 		t.Fatal("the ids have not been read")
 	}
 	for _, ids := range []*idFilter{nil, before} {
-		s.w.known.before.Store(ids)
+		s.w.known.read.Store(ids)
 		for _, e := range events {
 			if p, err := placeOf(s.db, e.ID); err != nil {
 				t.Fatal(err)
@@ -101,12 +101,12 @@ func TestTombstonesAfterOpening(t *testing.T) {
 	}
 	s = openMem(t, Options{FS: fs})
 	s.w.tombstones.known.done.Wait()
-	before := s.w.tombstones.known.before.Load()
+	before := s.w.tombstones.known.read.Load()
 	if before == nil {
 		t.Fatal("the tombstones have not been read")
 	}
 	for _, ids := range []*idFilter{nil, before} {
-		s.w.tombstones.known.before.Store(ids)
+		s.w.tombstones.known.read.Store(ids)
 		v, _ := commit(t, s, incomingOf(note), incomingOf(article), incomingOf(gone))
 		if want := []Verdict{verdictDeleted, verdictDeleted, verdictVanished}; !slices.Equal(v, want) {
 			t.Errorf("%v, want %v", v, want)
@@ -114,5 +114,49 @@ func TestTombstonesAfterOpening(t *testing.T) {
 	}
 	if s.w.tombstones.known.may(idOf(6)) {
 		t.Error("an event that was not deleted is looked up")
+	}
+}
+
+// TestKnownIsTrimmed replaces a few events over and over: what is stored is known at any
+// time, and of what is not no more than there is room for.
+func TestKnownIsTrimmed(t *testing.T) {
+	const authors, versions, more = 5, 300, 100
+	s := openMem(t, Options{})
+	k := &s.w.known
+	s.w.more = more
+	k.done.Wait()
+	version := func(n int) Incoming {
+		e := made(0, 0, int64(n), "")
+		e.ID, e.PubKey = idOf(n), nostr.PubKey{byte(n % authors)}
+		return incomingOf(e)
+	}
+	trimmed := 0
+	for n := range versions * authors {
+		before := k.since.ids
+		commit(t, s, version(n))
+		if k.since.ids < before {
+			trimmed++
+		}
+		for stored := max(0, n-authors+1); stored <= n; stored++ {
+			if !k.may(idOf(stored)) {
+				t.Fatalf("id %d is stored and not known after %d", stored, n)
+			}
+		}
+		if n%50 == 0 {
+			k.done.Wait() // else it is a question of luck what has been read
+		}
+	}
+	if trimmed < 5 {
+		t.Errorf("trimmed %d times", trimmed)
+	}
+	if v, _ := commit(t, s, version(versions*authors-1)); v[0].Outcome != relaypb.Outcome_DUPLICATE {
+		t.Errorf("the newest again: %v", v[0])
+	}
+	k.done.Wait()
+	if k.may(idOf(0)) {
+		t.Error("what was replaced first is known")
+	}
+	if held := k.since.ids + k.read.Load().ids; held > 2*authors+more+50 || k.past != nil {
+		t.Errorf("%d ids are held for %d events, and of before %d filters", held, s.w.events, len(k.past))
 	}
 }

@@ -103,8 +103,8 @@ func open(dir string, opt Options, readOnly bool) (_ *Store, err error) {
 	}
 	if !readOnly {
 		failed := func(err error) { s.fail(fmt.Errorf("store %s: reading the ids: %w", dir, err)) }
-		s.w.known.open(s.db.NewSnapshot(), failed, idsIn{within(spaceID), 1})
-		s.w.tombstones.open(s.db.NewSnapshot(), failed)
+		s.w.known.open(s.db, failed, idsIn{within(spaceID), 1})
+		s.w.tombstones.open(s.db, failed)
 	}
 	s.view = &View{s: s, snap: s.db.NewSnapshot(), seq: s.w.head, gone: s.w.vanishing, refs: 1}
 	return s, nil

@@ -27,8 +27,8 @@ const (
 )
 
 // open begins to read whom tombstones concern.
-func (t *tombstones) open(snap *pebble.Snapshot, failed func(error)) {
-	t.known.open(snap, failed, idsIn{within(spaceDeletion), inDeletion}, idsIn{within(spaceVanish), inVanish})
+func (t *tombstones) open(db *pebble.DB, failed func(error)) {
+	t.known.open(db, failed, idsIn{within(spaceDeletion), inDeletion}, idsIn{within(spaceVanish), inVanish})
 }
 
 // forbid returns the verdict on an event that may not be stored, nil on any other.

@@ -25,6 +25,7 @@ type writer struct {
 	buf        []byte
 	pending    pending
 	piece      int // maxPiece but in tests
+	more       int // moreKnown but in tests
 }
 
 // pending is what the batch in work has done so far.
@@ -41,7 +42,7 @@ type pending struct {
 }
 
 func (w *writer) open(s *Store) error {
-	w.s, w.sweeper, w.piece = s, sweeper{most: maxRemovals}, maxPiece
+	w.s, w.sweeper, w.piece, w.more = s, sweeper{most: maxRemovals}, maxPiece, moreKnown
 	b, err := s.get(metaState, 24)
 	if err != nil {
 		return fmt.Errorf("state: %w", err)
@@ -56,8 +57,13 @@ func (w *writer) open(s *Store) error {
 	return w.openRecent()
 }
 
+// moreKnown is how many ids of what was removed the writer knows, at most, beside as many
+// as are stored. Each costs memory, and look-ups in vain.
+const moreKnown = 1 << 16
+
 // begin starts a batch.
 func (w *writer) begin(full bool) {
+	w.known.trim(2*int(w.events) + w.more)
 	p := &w.pending
 	p.indexes.reset()
 	*p = pending{full: full, batch: w.s.db.NewBatch(), indexes: p.indexes, ids: reused(p.ids), heads: reused(p.heads), values: reused(p.values)}
