@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -122,6 +123,49 @@ func deflateTalk(p *packer, events []*nostr.Event) (heard []string) {
 	say(`["NEG-OPEN","neg",{},"6100000200"]`, "NEG-MSG")
 	say(`["NEG-MSG","other","61"]`, "NEG-ERR")
 	return heard
+}
+
+// The setting changes while clients stay: who was told that messages may be compressed
+// goes on to compress, and is sent what the new setting says; who connects is answered by it.
+func TestDeflateIsReloaded(t *testing.T) {
+	f := &reloaded{t: t, path: filepath.Join(t.TempDir(), "rhea.toml")}
+	set := func(mode string) {
+		f.write("[relay]\nname = \"" + mode + "\"\n[gateway]\ndeflate = \"" + mode + "\"\n")
+		if f.relay != nil {
+			f.eventually(mode, func() bool { return f.name() == mode })
+		}
+	}
+	set("off")
+	f.relay = start(t, "solo", "", []string{"--config", f.path})
+	f.relay.fill(unsigned(rand.New(rand.NewPCG(1, 0)), 1, 100))
+	never := dialPacker(t, f.relay.url, websocket.CompressionNoContextTakeover)
+	never.ask("", "AUTH")
+	set("message")
+	stays := dialPacker(t, f.relay.url, websocket.CompressionNoContextTakeover)
+	stays.ask("", "AUTH")
+	// saves is whether a client is sent fewer bytes than it hears. It is the same event over
+	// and over: the second time is what tells shared from off.
+	saves := func(p *packer) bool {
+		wire, text := p.wire.Load(), p.text
+		for range 2 {
+			p.ask(`["REQ","stored",{"limit":100}]`, "EOSE")
+		}
+		return p.wire.Load()-wire < int64(p.text-text)*9/10
+	}
+	for _, mode := range []string{"message", "off", "shared"} {
+		if mode != "message" {
+			set(mode)
+		}
+		f.eventually(mode+" for who stays", func() bool { return saves(stays) == (mode != "off") })
+		if saves(never) {
+			t.Errorf("%s: who was answered off is sent compressed messages", mode)
+		}
+		comes := dialPacker(t, f.relay.url, websocket.CompressionNoContextTakeover)
+		comes.ask("", "AUTH")
+		if saves(comes) != (mode != "off") {
+			t.Errorf("%s: who comes now is served otherwise", mode)
+		}
+	}
 }
 
 // A browser, which offers compression unasked, hears what others hear.
