@@ -137,6 +137,8 @@ func (c *core) cleaned(q *question) (then, now []item, out leftOut) {
 			switch {
 			case q.kind != askedEvent && slices.ContainsFunc(spans, func(s span) bool { return c.lives.unsettled(i, s) }):
 				*under++
+			case q.kind == askedWatch && c.lives.leaving(i, q.beginning()):
+				*under++
 			case c.elsewhere && c.life(i).expires:
 				*under++
 			case c.before && !c.lives.knows(i):

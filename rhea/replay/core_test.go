@@ -286,6 +286,30 @@ func TestWatch(t *testing.T) {
 	s.expect(Result{Same: 3})
 }
 
+// An event that is removed while a subscription is registered may be sent before that
+// or not; one that is removed later must have been sent.
+func TestWatchOfTheRemoved(t *testing.T) {
+	for after, want := range map[time.Duration]Result{0: {Same: 2}, 10 * time.Second: {Same: 1, Differing: 1}} {
+		s := newStagehand(t, "")
+		s.c.tell = nil
+		s.ask(asking(16))
+		s.then(piece(16, 0, true))
+		s.c.hear(piece(1, 0, true))
+		s.later(10 * time.Second)
+		s.publish(0, 1)
+		s.ask(watching(32))
+		s.then(&relaypb.Deliveries{Monitor: 3, Number: 1, Events: []*relaypb.Delivery{delivery(41, 1, 32)}, Watching: []uint64{32}})
+		s.c.hear(&relaypb.Deliveries{Monitor: 4, Number: 1, Watching: []uint64{2}})
+		s.later(after)
+		s.c.noteEntries(false, &relaypb.Entries{Entries: []*relaypb.Entry{{Seq: 42, Removed: []*relaypb.Removed{{Seq: 41, Id: id(1)}}}}})
+		if owed := len(s.c.owed); owed != want.Differing {
+			t.Errorf("%d owed", owed)
+		}
+		s.later(time.Second)
+		s.expect(want)
+	}
+}
+
 // A hole in what a monitor of the replay says is made good by registering again.
 func TestLostDeliveries(t *testing.T) {
 	s := newStagehand(t, subject.Monitor)

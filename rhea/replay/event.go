@@ -194,6 +194,7 @@ func (c *core) noteEntries(replay bool, e *relaypb.Entries) {
 			left = append(left, itemOf(r.Id))
 			if !replay {
 				c.lives.remove(itemOf(r.Id), by, c.at)
+				c.excuse(itemOf(r.Id))
 			}
 		}
 		if c.under == subject.Writer && by != 0 && len(left) > 0 {

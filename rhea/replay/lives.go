@@ -98,6 +98,13 @@ func (l *lives) unsettled(i item, s span) bool {
 	return known && (s.meets(x.asked, x.settled) || x.gone != 0 && s.meets(x.going, x.gone))
 }
 
+// leaving says whether an event that has left the store was on its way out within a
+// span.
+func (l *lives) leaving(i item, s span) bool {
+	x, known := l.get(i)
+	return known && x.gone != 0 && s.meets(x.going, x.gone)
+}
+
 // knows says whether the recording has had an event.
 func (l *lives) knows(i item) bool {
 	_, known := l.get(i)

@@ -16,6 +16,7 @@ type watch struct {
 	shard subject.Shard // in the recording
 
 	confirmedThen, confirmedNow bool
+	since                       time.Time // when it was first confirmed in the recording; zero: not yet
 	seenThen, seenNow           uint64
 	owed, early                 map[item]bool // had by the recording alone, by the replay alone
 	trimmed                     int           // items of both that were equal and are forgotten
@@ -32,6 +33,20 @@ type token struct {
 
 // tokenKept is how long after a query its watch may come.
 const tokenKept = time.Minute
+
+// beginning is the time in which a watch is registered, in the recording: what is
+// removed then may be sent before, or not.
+func (q *question) beginning() span { return between(q.asked.Add(-onItsWay), q.watch.since) }
+
+// excuse has the replay owe nobody an event that has been removed as a watch began.
+func (c *core) excuse(i item) {
+	for q := range c.owed {
+		if q.watch != nil && q.watch.owed[i] && c.lives.leaving(i, q.beginning()) {
+			delete(q.watch.owed, i)
+			c.weigh(q)
+		}
+	}
+}
 
 // askWatch registers a subscription again. Under a stage that is alone the log is
 // the recording's, and so is the place in it; in a whole relay it is where the query
@@ -209,6 +224,7 @@ func (c *core) deliveriesThen(gateway subject.Instance, d *relaypb.Deliveries) {
 			switch {
 			case w.early[id]:
 				delete(w.early, id)
+			case c.lives.leaving(id, q.beginning()): // it may come or not
 			case w.query == nil || !c.lives.unsettled(id, between(w.query.asked, w.query.first)):
 				w.owed[id] = true
 			}
@@ -219,6 +235,9 @@ func (c *core) deliveriesThen(gateway subject.Instance, d *relaypb.Deliveries) {
 	for _, num := range d.Watching {
 		if q := c.asked[key{gateway, num}]; q != nil && q.watch != nil {
 			q.watch.confirmedThen = true
+			if q.watch.since.IsZero() {
+				q.watch.since = c.at
+			}
 			c.weigh(q)
 		}
 	}
