@@ -233,7 +233,7 @@ func TestNegentropySync(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if raceDetector && name == "go-nostr" {
-				t.Skip("its pool of lists of ids, and its Close, are data races")
+				t.Skip("its pool of lists of ids, and the end of its connection, are data races")
 			}
 			a, b := start(t, "solo", "", nil), start(t, "up", "", nil)
 			var all []*nostr.Event
