@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -73,6 +74,30 @@ func (s *Store) install(snap *pebble.Snapshot, seq subject.Seq, gone vanishing) 
 
 // place returns where the event with this id is stored, Seq 0 if it is not.
 func (v *View) place(id nostr.EventID) (place, error) { return placeOf(v.snap, id) }
+
+// places looks many ids up, which come in ascending order.
+type places struct {
+	it  *pebble.Iterator
+	key []byte
+}
+
+func newPlaces(snap *pebble.Snapshot) (*places, error) {
+	it, err := snap.NewIter(within(spaceID))
+	return &places{it: it}, err
+}
+
+// next returns where the event with this id is stored, Seq 0 if it is not.
+func (p *places) next(id nostr.EventID) (place, error) {
+	p.key = appendIDKey(p.key[:0], id)
+	if !p.it.SeekGE(p.key) || !bytes.Equal(p.it.Key(), p.key) {
+		return place{}, p.it.Error()
+	}
+	b, err := p.it.ValueAndErr()
+	if err != nil {
+		return place{}, err
+	}
+	return decodePlace(b)
+}
 
 // placeOf looks an id up in a snapshot, or in the newest state.
 func placeOf(from pebble.Reader, id nostr.EventID) (place, error) {
