@@ -34,7 +34,9 @@ func pebbleOptions(s *Store) *pebble.Options {
 		// Every event that arrives is looked up by id, nearly always in vain.
 		l.FilterPolicy = lookupFilter{bloom.FilterPolicy(10)}
 		// Events compress across each other (keys of JSON, relay hints, pubkeys),
-		// so larger blocks than Pebble's 4 KiB pay.
+		// so larger blocks than Pebble's 4 KiB pay. Rejected: 4 KiB for level 0, and so for
+		// the values of the log: 2.6 MB more on disk for 110,000 events, and nothing
+		// that could be measured for queries.
 		l.BlockSize = 16 << 10
 	}
 	o.ApplyCompressionSettings(compression)
