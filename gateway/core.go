@@ -277,7 +277,7 @@ func (c *core) checkSocket(cn *conn, about concern) {
 // checkConn pings a client that is silent and drops one that stays so: its
 // socket may be half open, and nobody would ever know.
 func (c *core) checkConn(cn *conn) {
-	if cn.share.wants > 0 {
+	if cn.share.waits() {
 		cn.heard = c.hub.tick // we do not read, so it cannot be heard
 	}
 	heard := cn.heard

@@ -149,7 +149,7 @@ func (c *core) listen(cn *conn) {
 func (c *core) hush(cn *conn) {
 	if cn.state == open && cn.wire != nil {
 		cn.hushed = true
-		cn.stopped = cn.share.wants == 0
+		cn.stopped = !cn.share.waits()
 		c.listen(cn)
 	}
 }

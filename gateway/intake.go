@@ -109,7 +109,7 @@ func (c *core) takeIn(cn *conn, b []byte) {
 // frames handles frames until b ends or something else has to happen first. It
 // returns how many bytes it has used, and how many the next frame needs.
 func (c *core) frames(cn *conn, b []byte) (used, need int, err *ending) {
-	for cn.state == open && cn.share.wants == 0 {
+	for cn.state == open && !cn.share.waits() {
 		h, n, err := parseHeader(b[used:])
 		switch {
 		case err != nil:
@@ -278,7 +278,7 @@ func (c *core) goOn(cn *conn) {
 	cn.heard = c.hub.tick // what came meanwhile is unread
 	c.letIn(cn, *held)
 	c.takeIn(cn, in.buf)
-	if cn.state == open && cn.share.wants == 0 {
+	if cn.state == open && !cn.share.waits() {
 		cn.stopped = cn.hushed
 		c.listen(cn)
 	}

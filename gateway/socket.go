@@ -102,7 +102,7 @@ func (s *socket) crowded(limit int) bool {
 
 // reads says whether what the client says is wanted.
 func (s *socket) reads() bool {
-	return s.state == closing || s.state == open && !s.hushed && s.share.wants == 0
+	return s.state == closing || s.state == open && !s.hushed && !s.share.waits()
 }
 
 // maxFrameHeader is the most bytes that a frame's header has here.

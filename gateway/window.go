@@ -22,6 +22,10 @@ type share struct {
 	held   bool // nothing is let through
 }
 
+// waits says whether a message waits: for room or, let through, for Resume. What is
+// behind it is neither read nor handled until then.
+func (s *share) waits() bool { return s.wants > 0 || s.passed > 0 }
+
 // maxShare is what the messages of one connection may take, in bytes.
 const maxShare = 1 << 20
 
