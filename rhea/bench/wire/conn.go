@@ -214,6 +214,7 @@ func (c *Conn) Fail(err error) { c.end(err) }
 func (c *Conn) end(why error) {
 	c.once.Do(func() {
 		c.err = why
-		_ = c.tcp.Close() // nothing is lost with it but what is over anyway
+		// Not Close: that waits for the reader, which may be who calls. It closes.
+		_ = c.tcp.SetDeadline(time.Unix(1, 0))
 	})
 }

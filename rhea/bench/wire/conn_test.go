@@ -136,3 +136,26 @@ func FuzzParseFrame(f *testing.F) {
 		}
 	})
 }
+
+// failing is a handler that ends its connection with the first message.
+type failing struct{ kept }
+
+func (f *failing) Message(c *Conn, _ []byte, _ time.Time) { c.Fail(io.ErrUnexpectedEOF) }
+
+// A handler may end its connection while it is told of a message, and whoever closes the
+// connection then does not wait for ever.
+func TestFailFromTheHandler(t *testing.T) {
+	url := serve(t, func(conn net.Conn) {
+		ws.WriteFrame(conn, ws.NewTextFrame([]byte("x")))
+		io.Copy(io.Discard, conn)
+	})
+	c := dial(t, url, &failing{*newKept()})
+	select {
+	case <-c.Done():
+	case <-time.After(10 * time.Second):
+		t.Fatal("the connection does not end")
+	}
+	if err := c.Err(); err != io.ErrUnexpectedEOF {
+		t.Errorf("got %v", err)
+	}
+}

@@ -15,6 +15,7 @@ import (
 // read hands on what comes until the connection ends.
 func (c *Conn) read() {
 	defer close(c.done)
+	defer c.tcp.Close() // nothing is lost with it but what is over anyway
 	if len(c.rest) > 0 {
 		c.dialer.meter.Bytes.Add(int64(len(c.rest)))
 		if err := c.take(c.rest, time.Now()); err != nil {
