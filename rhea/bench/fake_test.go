@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -209,5 +210,39 @@ func TestInterrupted(t *testing.T) {
 	o.URL, o.Cache, o.Out, o.Count, o.Patience = url, t.TempDir(), &bytes.Buffer{}, 100, time.Hour
 	if err := Run(ctx, o); err == nil || !strings.Contains(err.Error(), "canceled") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// With a rate, no more is sent than is due in the time, and the first fifth is of that.
+// A store that has been given only this much is filled before it is asked about.
+func TestPacedIngest(t *testing.T) {
+	var mu sync.Mutex
+	sent := make(map[string]bool)
+	url := fake(t, func(verb, arg string) []string {
+		switch verb {
+		case "EVENT":
+			mu.Lock()
+			sent[arg] = true
+			mu.Unlock()
+			return []string{`["OK","` + arg + `",true,""]`}
+		case "REQ":
+			return []string{`["EVENT","` + arg + `",{}]`, `["EOSE","` + arg + `"]`}
+		}
+		return []string{}
+	})
+	var table bytes.Buffer
+	o := Default()
+	o.URL, o.Workloads, o.Cache, o.Out = url, []string{"ingest", "req-id"}, t.TempDir(), &table
+	o.Count, o.Time, o.Patience, o.Rate = 100, 20*time.Millisecond, time.Second, 500
+	if err := Run(context.Background(), o); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(table.String(), "ingest, first 2") {
+		t.Errorf("no row of a fifth of what is due:\n%s", table.String())
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(sent) != o.Count {
+		t.Errorf("the store holds %d events when it is asked about %d", len(sent), o.Count)
 	}
 }

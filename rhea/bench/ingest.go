@@ -20,7 +20,7 @@ func ingest(s *Session) ([]Result, error) {
 		return nil, err
 	}
 	if s.round == 0 {
-		s.relay.filled = results[len(results)-1].Refused == 0
+		s.relay.filled = results[len(results)-1].Done == uint64(s.Count)
 	}
 	results[0].Workload = fmt.Sprintf("ingest, first %d", p.first)
 	return results, nil
@@ -55,6 +55,9 @@ func ingestOne(s *Session) ([]Result, error) {
 func (s *Session) publish(p *publishing, n int) (results []Result, err error) {
 	if p.rate = s.Rate; p.rate > 0 {
 		p.events = p.paced(s.Time)
+	}
+	if p.first > 0 {
+		p.first = max(1, int64(len(p.events)/5))
 	}
 	if err := p.dial(s, n); err != nil {
 		return nil, err
