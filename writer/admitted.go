@@ -2,8 +2,6 @@ package writer
 
 import (
 	"bytes"
-	"encoding/hex"
-	"strconv"
 
 	"rhea/proto/bus"
 	"rhea/proto/nostr"
@@ -77,16 +75,7 @@ func (b *batch) add(a *relaypb.Admitted) bool {
 func isOf(json []byte, h nostr.Header) bool {
 	const sigLen = len(`,"sig":"`) + 2*len(nostr.Sig{}) + len(`"}`)
 	var stack [256]byte
-	id, pubkey := h.ID(), h.PubKey()
-	b := append(stack[:0], `{"id":"`...)
-	b = hex.AppendEncode(b, id[:])
-	b = append(b, `","pubkey":"`...)
-	b = hex.AppendEncode(b, pubkey[:])
-	b = append(b, `","created_at":`...)
-	b = strconv.AppendInt(b, h.CreatedAt(), 10)
-	b = append(b, `,"kind":`...)
-	b = strconv.AppendUint(b, uint64(h.Kind()), 10)
-	b = append(b, `,"tags":[`...)
+	b := append(nostr.AppendJSONHead(stack[:0], h.ID(), h.PubKey(), h.CreatedAt(), h.Kind()), '[')
 	if !bytes.HasPrefix(json, b) || len(json) < len(b)+sigLen {
 		return false
 	}

@@ -44,7 +44,7 @@ func (c *Canon) AppendJSON(dst []byte, e *Event) []byte {
 	if !c.verbatim {
 		return e.AppendJSON(dst)
 	}
-	dst = e.appendJSONHead(dst)
+	dst = AppendJSONHead(dst, e.ID, e.PubKey, e.CreatedAt, e.Kind)
 	dst = append(dst, c.text[c.tags:c.content-1]...)
 	dst = append(dst, `,"content":`...)
 	dst = append(dst, c.text[c.content:len(c.text)-1]...)
@@ -62,16 +62,16 @@ func (e *Event) appendCanonicalHead(dst []byte) []byte {
 	return append(dst, ',')
 }
 
-// appendJSONHead appends what stands before the tags in the JSON.
-func (e *Event) appendJSONHead(dst []byte) []byte {
+// AppendJSONHead appends what stands before the tags in the canonical JSON of an event.
+func AppendJSONHead(dst []byte, id EventID, author PubKey, createdAt int64, kind Kind) []byte {
 	dst = append(dst, `{"id":"`...)
-	dst = hex.AppendEncode(dst, e.ID[:])
+	dst = hex.AppendEncode(dst, id[:])
 	dst = append(dst, `","pubkey":"`...)
-	dst = hex.AppendEncode(dst, e.PubKey[:])
+	dst = hex.AppendEncode(dst, author[:])
 	dst = append(dst, `","created_at":`...)
-	dst = strconv.AppendInt(dst, e.CreatedAt, 10)
+	dst = strconv.AppendInt(dst, createdAt, 10)
 	dst = append(dst, `,"kind":`...)
-	dst = strconv.AppendUint(dst, uint64(e.Kind), 10)
+	dst = strconv.AppendUint(dst, uint64(kind), 10)
 	return append(dst, `,"tags":`...)
 }
 

@@ -45,7 +45,7 @@ func (e *Event) ComputeID() EventID {
 // was parsed from, but for a created_at or kind that was written with an
 // exponent (17 bytes at most).
 func (e *Event) AppendJSON(dst []byte) []byte {
-	dst = e.appendJSONHead(dst)
+	dst = AppendJSONHead(dst, e.ID, e.PubKey, e.CreatedAt, e.Kind)
 	dst = appendTags(dst, e.Tags, strictjson.AppendString)
 	dst = append(dst, `,"content":`...)
 	dst = strictjson.AppendString(dst, e.Content)

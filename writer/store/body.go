@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"strconv"
 
 	"rhea/proto/nostr"
 )
@@ -51,7 +50,7 @@ const maxTagGap = 4 << 10
 // appendBody appends the body of an event.
 func appendBody(dst []byte, h nostr.Header, json []byte) []byte {
 	var stack [256]byte
-	head := appendJSONHead(stack[:0], h)
+	head := appendHead(stack[:0], h)
 	if !bytes.HasPrefix(json, head) || len(json) < len(head)+sigEnd {
 		return append(dst, json...)
 	}
@@ -64,18 +63,9 @@ func appendBody(dst []byte, h nostr.Header, json []byte) []byte {
 	return appendSegments(dst, h, json[len(head):len(json)-sigEnd])
 }
 
-// appendJSONHead appends what the canonical JSON of an event begins with.
-func appendJSONHead(dst []byte, h nostr.Header) []byte {
-	id, pubkey := h.ID(), h.PubKey()
-	dst = append(dst, `{"id":"`...)
-	dst = hex.AppendEncode(dst, id[:])
-	dst = append(dst, `","pubkey":"`...)
-	dst = hex.AppendEncode(dst, pubkey[:])
-	dst = append(dst, `","created_at":`...)
-	dst = strconv.AppendInt(dst, h.CreatedAt(), 10)
-	dst = append(dst, `,"kind":`...)
-	dst = strconv.AppendUint(dst, uint64(h.Kind()), 10)
-	return append(dst, `,"tags":`...)
+// appendHead appends what the canonical JSON of an event begins with.
+func appendHead(dst []byte, h nostr.Header) []byte {
+	return nostr.AppendJSONHead(dst, h.ID(), h.PubKey(), h.CreatedAt(), h.Kind())
 }
 
 func appendSegments(dst []byte, h nostr.Header, text []byte) []byte {
@@ -176,7 +166,7 @@ func appendBodyJSON(dst []byte, h nostr.Header, body []byte) ([]byte, error) {
 	if n <= 0 {
 		return dst, errBody
 	}
-	u := unpacker{appendJSONHead(dst, h), rest[n:]}
+	u := unpacker{appendHead(dst, h), rest[n:]}
 	if !u.unpack(h) {
 		return dst, errBody
 	}
