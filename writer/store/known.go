@@ -117,7 +117,8 @@ func (k *known) may(id nostr.EventID) bool {
 // been made up for an id, so that it looks like others, costs look-ups only). It is
 // made of parts of 64 thousand ids and then twice as many each, up to 4 million, so
 // that it costs 2 to 4 bytes an id and a few cache misses a look-up. Of ids that it
-// does not have fewer than 1 in 100 seem to be there. Nothing leaves it.
+// does not have some seem to be there: 0.8 % when it has 8 million, and more with each
+// part, 1.5 % at 32 million. Nothing leaves it.
 type idFilter struct {
 	parts [][]idBlock
 	room  int // of the last part, in ids
