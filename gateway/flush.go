@@ -6,6 +6,10 @@ import "time"
 // end.
 const lingerTime = 2 * time.Second
 
+// maxFrames is how many frames of a turn, and connections that they are for, a gateway
+// keeps room for.
+const maxFrames = 1 << 14
+
 // Flush ends the turn: what has been said to clients is written, and the dead are
 // forgotten. What follows from it for the bus is in the outbox then.
 func (c *core) Flush() {
@@ -20,6 +24,9 @@ func (c *core) Flush() {
 	clear(t.dead)
 	clear(t.frames)
 	t.dirty, t.dead, t.frames, t.texts = t.dirty[:0], t.dead[:0], t.frames[:0], t.texts[:0]
+	if cap(t.frames) > maxFrames {
+		t.frames, t.dirty = nil, nil
+	}
 	if cap(t.texts) > 1<<20 {
 		t.texts = nil
 	}
@@ -61,15 +68,17 @@ func (c *core) put(cn *conn, b []byte) {
 	if len(b) == 0 {
 		return
 	}
-	if cn.out == nil {
-		cn.out = &backlog{since: c.hub.tick}
-		c.listen(cn)
-		if cn.wire != nil && !cn.timed {
-			cn.timed = true
-			c.alarms.set(c.now.Add(c.config.WriteTimeout), alarm{aboutBacklog, uint64(cn.id)})
-		}
+	if cn.out != nil {
+		cn.out.add(&c.hub.buffers, b)
+		return
 	}
+	cn.out = &backlog{since: c.hub.tick}
 	cn.out.add(&c.hub.buffers, b)
+	if cn.wire != nil && !cn.timed {
+		cn.timed = true
+		c.alarms.set(c.now.Add(c.config.WriteTimeout), alarm{aboutBacklog, uint64(cn.id)})
+	}
+	c.listen(cn) // which may be the connection's end
 }
 
 // writable writes what waits.

@@ -16,7 +16,7 @@ type goroutines struct {
 	running sync.WaitGroup
 
 	mu      sync.Mutex
-	signals []signal // at most two a connection
+	signals []signal // of what was done since the core last looked
 }
 
 func newGoroutines() *goroutines { return &goroutines{wakes: make(chan struct{}, 1)} }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"time"
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
@@ -30,6 +31,7 @@ type said struct {
 	client frame.Client // its Body is the core's
 	err    error        // why it cannot be understood
 	taken  int          // bytes of the windows
+	came   time.Time    // of one that waits
 }
 
 // maxInput is how much is read of a connection before the next one's turn.
@@ -228,7 +230,9 @@ func (c *core) admit(cn *conn, s said) {
 	if s.taken = weigh(s.client, s.err); s.taken > 0 {
 		s.taken += len(cn.keys()) * len(nostr.PubKey{})
 		if !c.hub.windows.take(cn, s.taken) {
-			cn.intake().held = &s
+			held := s // only those that wait take memory
+			held.came = c.at
+			cn.intake().held = &held
 			c.listen(cn)
 			return
 		}
@@ -276,7 +280,10 @@ func (c *core) goOn(cn *conn) {
 	held := in.held
 	in.held = nil
 	cn.heard = c.hub.tick // what came meanwhile is unread
+	now := c.at
+	c.at = held.came
 	c.letIn(cn, *held)
+	c.at = now
 	c.takeIn(cn, in.buf)
 	if cn.state == open && !cn.share.waits() {
 		cn.stopped = cn.hushed

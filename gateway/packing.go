@@ -13,14 +13,22 @@ import (
 type packing struct {
 	mode     deflate.Mode
 	runs     *deflate.Runs // with deflate.Shared
+	room     int           // of runs, in bytes
 	packer   deflate.Packer
 	inflater deflate.Inflater
 }
 
+// set changes how messages are compressed. Runs that are still wanted stay.
 func (p *packing) set(c *Config) {
-	p.mode, p.runs = c.Deflate, nil
-	if p.mode == deflate.Shared {
-		p.runs = deflate.NewRuns(int(c.DeflateCache))
+	room := int(c.DeflateCache)
+	if c.Deflate != deflate.Shared {
+		room = 0
+	}
+	if p.mode = c.Deflate; room == p.room {
+		return
+	}
+	if p.room, p.runs = room, nil; room > 0 {
+		p.runs = deflate.NewRuns(room)
 	}
 }
 

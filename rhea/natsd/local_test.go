@@ -97,8 +97,10 @@ func TestLocal(t *testing.T) {
 	}
 	// When nobody else is connected any more, NATS has nothing of what is said.
 	h.outside.Close()
-	for h.server.NumClients() > 1 {
-		time.Sleep(time.Millisecond)
+	for deadline := time.Now().Add(10 * time.Second); h.server.NumClients() > 1; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("a client that has left is still there")
+		}
 	}
 	before := h.server.Received()
 	speak(h.b, 5*n)
