@@ -370,16 +370,19 @@ func TestAnnouncement(t *testing.T) {
 	w.admit(admittedOf(nostrtest.Events(t)[0]))
 	w.flush()
 	w.verdict()
-	changes, late := w.roster.Changes(), time.After(patience)
-	for {
-		m := w.roster.View().Members(subject.Writer)[0]
-		if m.Seq == 1 && m.Store == r.store.ID() && m.Stats["verdicts.new"] == 1 {
-			return
-		}
+	// A roster does not read the stats.
+	in := bus.Listen(w.bus, func() *relaypb.Member { return new(relaypb.Member) }, 0)
+	if err := in.Add(w.space.Member(subject.Writer)); err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	var last *relaypb.Member
+	for late := time.After(patience); last == nil || last.Seq != 1 || last.Store != r.store.ID() || last.Stats["verdicts.new"] != 1; {
 		select {
-		case <-changes:
+		case msg := <-in.C():
+			in.Each(msg, func(m *relaypb.Member) { last = m })
 		case <-late:
-			t.Fatalf("announced: %v", m)
+			t.Fatalf("announced: %v", last)
 		}
 	}
 }
