@@ -168,11 +168,7 @@ func (c *core) spans(q *question) []span {
 		if end.IsZero() {
 			end = c.at
 		}
-		spans := []span{between(end.Add(-onItsWay), time.Time{})}
-		if q.watch.query != nil {
-			spans = append(spans, between(q.watch.query.asked, q.watch.query.first))
-		}
-		return spans
+		return append(q.handedOver(), between(end.Add(-onItsWay), time.Time{}))
 	}
 	return nil
 }

@@ -56,7 +56,7 @@ type core struct {
 	chains   []*question
 	doubts   []doubt
 	head     uint64 // of the log that is played on, as known last
-	headThen uint64 // of the recorded log
+	logs     *logs
 	logFrom  uint64 // of the recorded log, as seen last
 	ask      func(*relaypb.Scan, *question)
 	explain  func() string // why an answer may be missing; may be nil
@@ -68,7 +68,7 @@ func newCore(under subject.Stage, space, then subject.Space, self subject.Instan
 	return &core{
 		under: under, space: space, then: then, self: self,
 		asked: make(map[key]*question), mine: make(map[uint64]*question), owed: make(map[*question]bool),
-		first: make(map[subject.Instance]uint64), lives: newLives(), flying: make(map[string]map[*question]bool),
+		first: make(map[subject.Instance]uint64), lives: newLives(), logs: newLogs(), flying: make(map[string]map[*question]bool),
 		latest: make(map[item]*question), running: make(map[place][]*question), tokens: make(map[place][]token), monitors: make(map[uint32]uint64),
 		detached: make(map[subject.Instance][]*question),
 		removed:  [2]map[item][]item{make(map[item][]item), make(map[item][]item)},

@@ -184,7 +184,10 @@ func (c *core) noteEntries(replay bool, e *relaypb.Entries) {
 		if h, err := nostr.CheckHeader(entry.Header); err == nil {
 			id := h.ID()
 			by = itemOf(id[:])
-			if !replay {
+			if replay {
+				c.logs.replayed(entry.Seq, by)
+			} else {
+				c.logs.recorded(entry.Seq, by)
 				c.lives.settle(by, c.at)
 				c.moves++
 			}

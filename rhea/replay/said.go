@@ -93,7 +93,7 @@ func (c *core) note(subj string, said decode.Said, m proto.Message) {
 			if e.From > 1 && c.logFrom == 0 {
 				c.before = true
 			}
-			c.logFrom, c.headThen = e.From, max(c.headThen, e.Head)
+			c.logFrom = e.From
 			c.noteEntries(false, e)
 		}
 	case "reply":

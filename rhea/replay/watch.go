@@ -14,6 +14,8 @@ type watch struct {
 	where place
 	query *question     // that it followed; nil when that is not known
 	shard subject.Shard // in the recording
+	// renewed: it follows another registration of the same subscription.
+	renewed bool
 
 	confirmedThen, confirmedNow bool
 	since                       time.Time // when it was first confirmed in the recording; zero: not yet
@@ -37,6 +39,18 @@ const tokenKept = time.Minute
 // beginning is the time in which a watch is registered, in the recording: what is
 // removed then may be sent before, or not.
 func (q *question) beginning() span { return between(q.asked.Add(-onItsWay), q.watch.since) }
+
+// handedOver are the times in which a subscription passed to this registration, in the
+// recording: what was on its way then may have come before, or not.
+func (q *question) handedOver() (spans []span) {
+	if query := q.watch.query; query != nil {
+		spans = append(spans, between(query.asked, query.first))
+	}
+	if q.watch.renewed {
+		spans = append(spans, between(q.asked, q.asked))
+	}
+	return spans
+}
 
 // excuse has the replay owe nobody an event that has been removed as a watch began.
 func (c *core) excuse(i item) {
@@ -71,7 +85,10 @@ func (c *core) askWatch(m *relaypb.Watch) {
 			w.seenNow = c.head
 			c.result.Foreign++
 		case t.watch != nil:
-			w.query, w.seenNow = t.query, max(t.watch.seenNow, c.translate(m.After))
+			// A subscription that gets a key is not sent what the key may see of the
+			// time before.
+			w.query, w.renewed = t.query, true
+			w.seenNow = max(t.watch.seenNow, c.logs.translate(m.After))
 		case t.query.mine == 0 || !t.query.replayed.over || len(t.query.replayed.end) < 4 || t.query.replayed.end[:4] != "EOSE":
 			c.result.Skipped++ // the replay has closed what it follows
 			return
@@ -119,16 +136,6 @@ func (c *core) sendWatch(q *question) {
 	c.send(c.space.Sub(c.shardOf(conn)), &relaypb.SubInbox{Body: &relaypb.SubInbox_Watch{Watch: &relaypb.Watch{
 		Conn: conn, Num: q.mine, After: q.watch.seenNow, Filters: m.Filters, Keys: m.Keys,
 	}}})
-}
-
-// translate makes of a place in the recorded log one in the replay's: as far behind
-// the end, 0 when that is not known. A subscription that gets a key is not sent what
-// the key may see of the time before.
-func (c *core) translate(after uint64) uint64 {
-	if behind := c.headThen - after; after <= c.headThen && behind <= c.head {
-		return c.head - behind
-	}
-	return 0
 }
 
 // take finds where a watch goes on, and uses that up.
@@ -225,7 +232,7 @@ func (c *core) deliveriesThen(gateway subject.Instance, d *relaypb.Deliveries) {
 			case w.early[id]:
 				delete(w.early, id)
 			case c.lives.leaving(id, q.beginning()): // it may come or not
-			case w.query == nil || !c.lives.unsettled(id, between(w.query.asked, w.query.first)):
+			case !slices.ContainsFunc(q.handedOver(), func(s span) bool { return c.lives.unsettled(id, s) }):
 				w.owed[id] = true
 			}
 			q.trim()
