@@ -61,28 +61,52 @@ func TestLogsAreBounded(t *testing.T) {
 	}
 }
 
-// A subscription that gets a key while its monitor is behind and the replay's writer
-// is ahead misses nothing: what was logged and not yet delivered comes after.
+// A subscription that gets a key while its monitor is behind misses nothing, be the
+// replay's writer ahead or its monitor: what was logged and not yet delivered comes
+// after, or has come before.
 func TestKeyWhileTheMonitorIsBehind(t *testing.T) {
-	s := newStagehand(t, "")
-	entry := func(seq, n uint64) *relaypb.Entry {
-		return &relaypb.Entry{Seq: seq, Header: nostr.AppendHeader(nil, &nostr.Event{ID: nostr.EventID(id(n))}), Json: stored(n)}
-	}
-	s.ask(asking(16))
-	s.then(piece(16, 0, true))
-	s.c.hear(piece(1, 0, true))
-	s.ask(watching(32))
-	s.then(&relaypb.Deliveries{Monitor: 3, Number: 1, Watching: []uint64{32}})
-	s.c.hear(&relaypb.Deliveries{Monitor: 4, Number: 1, Watching: []uint64{2}})
-	s.c.noteEntries(false, &relaypb.Entries{From: 41, Next: 43, Entries: []*relaypb.Entry{entry(41, 1), entry(42, 2)}})
-	s.c.hear(&relaypb.Entries{From: 51, Next: 55, Entries: []*relaypb.Entry{entry(51, 1), entry(52, 2), entry(53, 3), entry(54, 4)}})
-	s.then(&relaypb.Deliveries{Monitor: 3, Number: 2, Events: []*relaypb.Delivery{delivery(41, 1, 32)}})
-	s.c.hear(&relaypb.Deliveries{Monitor: 4, Number: 2, Events: []*relaypb.Delivery{delivery(51, 1, 2)}})
-	s.later(time.Second)
-	s.ask(&relaypb.Unwatch{Conn: conn(1), Num: 32})
-	keyed := watching(48)
-	keyed.After, keyed.Keys = 41, [][]byte{make([]byte, 32)}
-	if w := s.ask(keyed)[0].(*relaypb.Watch); w.After != 51 {
-		t.Fatalf("%v", w)
+	for _, ahead := range []bool{false, true} {
+		s := newStagehand(t, "")
+		entry := func(seq, n uint64) *relaypb.Entry {
+			return &relaypb.Entry{Seq: seq, Header: nostr.AppendHeader(nil, &nostr.Event{ID: nostr.EventID(id(n))}), Json: stored(n)}
+		}
+		s.ask(asking(16))
+		s.then(piece(16, 0, true))
+		s.c.hear(piece(1, 0, true))
+		s.ask(watching(32))
+		s.then(&relaypb.Deliveries{Monitor: 3, Number: 1, Watching: []uint64{32}})
+		s.c.hear(&relaypb.Deliveries{Monitor: 4, Number: 1, Watching: []uint64{2}})
+		s.later(time.Second)
+		s.c.noteEntries(false, &relaypb.Entries{Entries: []*relaypb.Entry{entry(41, 1), entry(42, 2)}})
+		s.c.hear(&relaypb.Entries{Entries: []*relaypb.Entry{entry(51, 1), entry(52, 2), entry(53, 3), entry(54, 4)}})
+		s.then(&relaypb.Deliveries{Monitor: 3, Number: 2, Events: []*relaypb.Delivery{delivery(41, 1, 32)}})
+		s.c.hear(&relaypb.Deliveries{Monitor: 4, Number: 2, Events: []*relaypb.Delivery{delivery(51, 1, 2)}})
+		want := uint64(51)
+		if ahead {
+			s.c.hear(&relaypb.Deliveries{Monitor: 4, Number: 3, Events: []*relaypb.Delivery{delivery(52, 2, 2)}})
+			want = 52
+		}
+		s.ask(&relaypb.Unwatch{Conn: conn(1), Num: 32})
+		keyed := watching(48)
+		keyed.After, keyed.Keys = 41, [][]byte{make([]byte, 32)}
+		if w := s.ask(keyed)[0].(*relaypb.Watch); w.After != want {
+			t.Fatalf("ahead=%v: %v", ahead, w)
+		}
+		s.later(time.Second)
+		s.then(&relaypb.Deliveries{Monitor: 3, Number: 3, Events: []*relaypb.Delivery{delivery(42, 2, 48)}, Watching: []uint64{48}})
+		number := uint64(4)
+		if !ahead {
+			number = 3
+		}
+		rest := &relaypb.Deliveries{Monitor: 4, Number: number, Watching: []uint64{3}}
+		if !ahead {
+			rest.Events = []*relaypb.Delivery{delivery(52, 2, 3)}
+		}
+		s.c.hear(rest)
+		if len(s.c.owed) != 0 {
+			t.Errorf("ahead=%v: %d are owed", ahead, len(s.c.owed))
+		}
+		s.later(time.Second)
+		s.expect(Result{Same: 3})
 	}
 }

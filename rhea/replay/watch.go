@@ -30,7 +30,7 @@ type token struct {
 	at    time.Time // in the recording
 	after uint64    // in the recording
 	query *question // nil when not known
-	watch *watch    // the registration before; nil when it is the first
+	ended *question // the registration before; nil when this is the first
 }
 
 // tokenKept is how long after a query its watch may come.
@@ -74,21 +74,23 @@ func (c *core) askWatch(m *relaypb.Watch) {
 		ask: m, where: place{m.Conn, digest(m.Filters)}, shard: c.then.ShardOf(subject.ConnID(m.Conn)),
 		owed: make(map[item]bool), early: make(map[item]bool), seenThen: m.After, seenNow: m.After,
 	}
+	var t token
 	if c.under == "" {
 		if old := c.live(k.gateway, w.where, m.After); old != nil {
 			c.handOver(old, k, m)
 			return
 		}
-		t, known := c.take(w.where, m.After)
+		var known bool
+		t, known = c.take(w.where, m.After)
 		switch {
 		case !known:
 			w.seenNow = c.head
 			c.result.Foreign++
-		case t.watch != nil:
+		case t.ended != nil:
 			// A subscription that gets a key is not sent what the key may see of the
 			// time before.
 			w.query, w.renewed = t.query, true
-			w.seenNow = max(t.watch.seenNow, c.logs.translate(m.After))
+			w.seenNow = max(t.ended.watch.seenNow, c.logs.translate(m.After))
 		case t.query.mine == 0 || !t.query.replayed.over || len(t.query.replayed.end) < 4 || t.query.replayed.end[:4] != "EOSE":
 			c.result.Skipped++ // the replay has closed what it follows
 			return
@@ -98,7 +100,22 @@ func (c *core) askWatch(m *relaypb.Watch) {
 	}
 	q := c.begin(askedWatch, m.Conn, m.Num, m.Filters)
 	q.watch = w
+	if w.renewed {
+		c.carryOver(t.ended, q)
+	}
 	c.sendWatch(q)
+}
+
+// carryOver has a registration begin with what the one before was sent in the replay
+// and not in the recording, of the time just before its end.
+func (c *core) carryOver(from, to *question) {
+	late := between(from.closed.Add(-onItsWay), from.closed)
+	for _, i := range from.replayed.items {
+		if from.watch.early[i] && c.lives.unsettled(i, late) {
+			to.replayed.items = append(to.replayed.items, i)
+			to.watch.early[i] = true
+		}
+	}
 }
 
 // live returns a subscription whose number the recorded gateway has given up for
@@ -110,7 +127,7 @@ func (c *core) live(gateway subject.Instance, where place, after uint64) *questi
 			return q
 		}
 	}
-	if slices.ContainsFunc(c.tokens[where], func(t token) bool { return t.after == after || t.watch != nil && c.at.Sub(t.at) < onItsWay }) {
+	if slices.ContainsFunc(c.tokens[where], func(t token) bool { return t.after == after || t.ended != nil && c.at.Sub(t.at) < onItsWay }) {
 		return nil
 	}
 	for _, q := range c.open() {
@@ -143,7 +160,7 @@ func (c *core) take(where place, after uint64) (token, bool) {
 	list := c.tokens[where]
 	// A client may have closed the subscription and asked for it once more: then it
 	// follows the query.
-	i := slices.IndexFunc(list, func(t token) bool { return t.after == after && t.watch == nil })
+	i := slices.IndexFunc(list, func(t token) bool { return t.after == after && t.ended == nil })
 	if i < 0 {
 		i = slices.IndexFunc(list, func(t token) bool { return t.after == after })
 	}
@@ -205,7 +222,7 @@ func (c *core) endWatch(q *question) {
 		c.send(c.space.Sub(c.shardOf(conn)), &relaypb.SubInbox{Body: &relaypb.SubInbox_Unwatch{Unwatch: &relaypb.Unwatch{Conn: conn, Num: q.mine}}})
 	}
 	if c.under == "" {
-		c.tokens[w.where] = append(c.tokens[w.where], token{at: c.at, after: w.seenThen, query: w.query, watch: w})
+		c.tokens[w.where] = append(c.tokens[w.where], token{at: c.at, after: w.seenThen, query: w.query, ended: q})
 	}
 	q.closed = c.at
 	q.recorded.close(stopped)
