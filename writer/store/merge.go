@@ -25,13 +25,11 @@ type merger struct {
 	filters []int // backs candidate.filters
 }
 
-// start fills the sources and makes the heap, anew if there was one.
+// start fills the sources that cannot wait, and makes the heap.
 func (m *merger) start(sources []source) error {
-	r := &m.reader
-	m.heap, r.known, r.spent, r.lost = m.heap[:0], false, nil, false
 	for i := range sources {
 		s := &sources[i]
-		if len(s.buf) == 0 {
+		if len(s.buf) == 0 && (s.at == suffix{}) {
 			if ok, err := m.reader.fill(s); err != nil {
 				return err
 			} else if !ok {
@@ -46,19 +44,25 @@ func (m *merger) start(sources []source) error {
 	return nil
 }
 
-// gather returns the next n candidates, fewer at the end or where a browse is given
-// up, and more where the last ones are tied: a tie is never split. The result is valid
-// until the next call.
+// gather returns the next n candidates, fewer at the end, and more where the last ones
+// are tied: a tie is never split. The result is valid until the next call.
 func (m *merger) gather(n int) ([]candidate, error) {
 	// Sized up front, because candidates alias it.
 	m.batch, m.filters = m.batch[:0], m.filters[:0]
 	for len(m.heap) > 0 {
 		top := m.heap[0]
-		if m.reader.lost && len(m.batch) == 0 {
-			break
-		}
 		if !m.open(top.filter) {
 			m.drop()
+			continue
+		}
+		if !top.begun {
+			if ok, err := m.reader.fill(top); err != nil {
+				return nil, err
+			} else if !ok {
+				m.drop()
+			} else {
+				m.down(0)
+			}
 			continue
 		}
 		e := top.head()
@@ -71,7 +75,7 @@ func (m *merger) gather(n int) ([]candidate, error) {
 				// The filters of the last candidate are the last of all.
 				c.filters = m.filters[len(m.filters)-len(c.filters)-1:]
 			}
-		case (last+1 >= n || m.reader.lost) && !m.batch[last].tied(e):
+		case last+1 >= n && !m.batch[last].tied(e):
 			return m.batch, nil
 		default:
 			m.filters = append(m.filters, top.filter)

@@ -14,7 +14,8 @@ type Options struct {
 	// FS is the file system; nil is the operating system's.
 	FS vfs.FS
 	// CacheBytes bounds what is kept in memory of what was read: a quarter of it events
-	// as they went out, the rest uncompressed blocks. 0 means 64 MiB.
+	// as they went out, a thirty-second of when authors have written last, the rest
+	// uncompressed blocks. 0 means 64 MiB.
 	CacheBytes int64
 	// MemTableBytes is the size at which what was committed is flushed from
 	// memory to tables; up to two of them are held. 0 means 8 MiB.

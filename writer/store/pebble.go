@@ -15,7 +15,7 @@ func pebbleOptions(s *Store) *pebble.Options {
 	o := &pebble.Options{
 		FS:           s.opt.FS,
 		Lock:         s.lock,
-		CacheSize:    s.opt.CacheBytes - s.opt.CacheBytes/hotPart,
+		CacheSize:    s.opt.CacheBytes - s.opt.CacheBytes/hotPart - s.opt.CacheBytes/newestPart,
 		MemTableSize: s.opt.MemTableBytes,
 		Logger:       pebbleLogger{s},
 		// Columnar blocks make index keys, which share long prefixes, small and quick

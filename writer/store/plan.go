@@ -29,9 +29,9 @@ const (
 	costAll        = 1_000_000 // entries in the store
 )
 
-// maxPairs bounds how many (author, kind) pairs are looked up for one filter. It
-// keeps what a slice holds in memory in proportion to the filter's length.
-const maxPairs = 1024
+// maxPairs bounds how many (author, kind) pairs are looked up for one filter, of which
+// each takes some 250 bytes while a slice is made.
+const maxPairs = 8192
 
 // choose returns the cheapest access for a filter that is not impossible, to read
 // so many of its events (negative: all).

@@ -104,19 +104,18 @@ func (v *View) Scan(req ScanRequest) (ScanResult, error) {
 
 // query is a slice in work.
 type query struct {
-	v       *View
-	req     *ScanRequest
-	cur     cursor
-	exact   []bool // by filter: every candidate matches
-	near    []bool // by filter: but for few, every candidate matches
-	browsed []bool // by filter: a browse has been tried
-	merge   merger
-	fetch   fetcher
-	count   counter
-	res     ScanResult
-	bytes   int
-	rows    int // candidates dealt with
-	looked  int // candidates read only for filters whose limit is used up
+	v      *View
+	req    *ScanRequest
+	cur    cursor
+	exact  []bool // by filter: every candidate matches
+	near   []bool // by filter: but for few, every candidate matches
+	merge  merger
+	fetch  fetcher
+	count  counter
+	res    ScanResult
+	bytes  int
+	rows   int // candidates dealt with
+	looked int // candidates read only for filters whose limit is used up
 }
 
 func (v *View) newQuery(req *ScanRequest) (*query, error) {
@@ -150,7 +149,7 @@ func (v *View) newQuery(req *ScanRequest) (*query, error) {
 		q.cur.quotas, q.cur.unsure = firstQuotas(req)
 	}
 	q.fetch.snap, q.fetch.hot = v.snap, v.s.hot
-	q.merge.reader.ascending = req.Ascending
+	q.merge.reader.ascending, q.merge.reader.newest, q.merge.reader.seq = req.Ascending, v.s.newest, v.seq
 	q.merge.open = func(filter int) bool { return filter == len(q.cur.quotas) || q.cur.quotas[filter].phase != ended }
 	return q, nil
 }
@@ -177,7 +176,11 @@ func (q *query) run() error {
 	if err := q.openCount(); err != nil {
 		return err
 	}
-	if err := q.start(); err != nil {
+	sources, err := q.sources()
+	if err != nil {
+		return err
+	}
+	if err := q.merge.start(sources); err != nil {
 		return err
 	}
 	// Thousands of values take as long to look up as a slice may, with 100,000 events
@@ -209,13 +212,6 @@ func (q *query) run() error {
 				return q.pause()
 			}
 		}
-		if q.merge.reader.lost {
-			from := now()
-			if err := q.start(); err != nil {
-				return err
-			}
-			limit += 2 * now().Sub(from)
-		}
 		if len(q.merge.heap) == 0 {
 			break // and done
 		}
@@ -232,15 +228,6 @@ func (q *query) run() error {
 	}
 	q.res.Done, q.res.Completeness = true, q.cur.completeness()
 	return nil
-}
-
-// start looks the values of all filters up, from where the query is.
-func (q *query) start() error {
-	sources, err := q.sources()
-	if err != nil {
-		return err
-	}
-	return q.merge.start(sources)
 }
 
 // pause ends the slice with the query unfinished.

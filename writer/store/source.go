@@ -4,6 +4,8 @@ import (
 	"bytes"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"rhea/proto/subject"
 )
 
 // source yields the entries of one value of one filter in the order of the
@@ -15,11 +17,15 @@ type source struct {
 	prefix []byte
 	window window // what has not been read yet
 	buf    []suffix
-	next   int     // index in buf
-	ahead  int     // how many entries to read the next time
-	dry    bool    // nothing is left to read
-	sieve  *sieve  // nil: every entry is yielded
-	browse *browse // nil: it goes on to the end
+	next   int    // index in buf
+	ahead  int    // how many entries to read the next time
+	dry    bool   // nothing is left to read
+	sieve  *sieve // nil: every entry is yielded
+	// A source that is not begun stands where its first entry may be at the newest, and
+	// is read when its turn comes. One with a hash tells what it finds then to newest.
+	begun bool
+	at    suffix
+	hash  uint64
 }
 
 // Read-ahead begins small where there are many sources, of which most will
@@ -29,8 +35,13 @@ const (
 	maxAhead = 128
 )
 
-// head returns the entry that comes next.
-func (s *source) head() suffix { return s.buf[s.next] }
+// head returns the entry that comes next, or what it does not come before.
+func (s *source) head() suffix {
+	if !s.begun {
+		return s.at
+	}
+	return s.buf[s.next]
+}
 
 // reader owns the iterator over the indexes.
 type reader struct {
@@ -46,17 +57,19 @@ type reader struct {
 	// Pebble than a seek after a step, and most sources are read once.
 	spent *source
 	key   []byte
-	lost  bool // a source has ended because its browse is given up
+	// What sources find at first goes there, as of the view's head.
+	newest *newest
+	seq    subject.Seq
 }
 
 // fill reads ahead for a source that has yielded all it had. It reports whether
 // there is something.
 func (r *reader) fill(s *source) (bool, error) {
-	s.buf, s.next = s.buf[:0], 0
+	s.buf, s.next, s.begun = s.buf[:0], 0, true
 	if s.dry {
 		return false, nil
 	}
-	var last suffix
+	var first, last suffix
 	looked := 0
 	for r.seek(s); ; r.step() {
 		e, ok := r.entry(s)
@@ -64,17 +77,13 @@ func (r *reader) fill(s *source) (bool, error) {
 			s.dry = true
 			break
 		}
-		if s.browse != nil && !s.browse.goesOn(e, r.it.Value()) {
-			r.lost = len(s.buf) == 0
-			break
+		if looked == 0 {
+			first = e
 		}
 		last = e
 		looked++
 		if s.sieve != nil && looked%maxSifted != 0 && !s.sieve.lets(r.it.Value()) {
 			continue
-		}
-		if s.browse != nil {
-			s.browse.find(e)
 		}
 		if s.buf = append(s.buf, e); len(s.buf) == s.ahead {
 			r.spent = s
@@ -86,10 +95,23 @@ func (r *reader) fill(s *source) (bool, error) {
 		r.floor = s.begin(r.ascending).appendTo(append(r.floor[:0], s.prefix...))
 	}
 	s.ahead = min(2*s.ahead, maxAhead)
-	if s.browse != nil {
-		s.ahead = s.browse.ahead(s.ahead)
+	if err := r.it.Error(); err != nil {
+		return false, err
 	}
-	return len(s.buf) > 0, r.it.Error()
+	if s.hash != 0 {
+		r.learn(s, first, looked > 0)
+	}
+	return len(s.buf) > 0, nil
+}
+
+// learn notes what a source has found first, which begins at the newest.
+func (r *reader) learn(s *source, first suffix, found bool) {
+	at := s.window.hi.createdAt() - 1 // there may be something older
+	if found {
+		at = first.createdAt()
+	}
+	r.newest.learn(s.hash, at, r.seq)
+	s.hash = 0
 }
 
 // entry returns the entry that the iterator stands on, if it is the source's.

@@ -13,9 +13,6 @@ import (
 func (q *query) sources() (_ []source, err error) {
 	var sources []source
 	q.exact, q.near = slices.Repeat([]bool{true}, len(q.req.Filters)), slices.Repeat([]bool{true}, len(q.req.Filters))
-	if q.browsed == nil {
-		q.browsed = make([]bool, len(q.req.Filters))
-	}
 	var prefixes []byte
 	for i := range q.req.Filters {
 		f := &q.req.Filters[i]
@@ -27,10 +24,6 @@ func (q *query) sources() (_ []source, err error) {
 			continue
 		}
 		a := choose(f, q.cur.quotas[i].toRead())
-		browse := q.tryBrowse(i, a)
-		if browse != nil {
-			a = access{index: spaceAll, values: 1}
-		}
 		sieve := sieveOf(f, a)
 		q.exact[i], q.near[i] = a.exact, a.exact || sieve.decides(f)
 		if a.index == spaceID {
@@ -39,14 +32,19 @@ func (q *query) sources() (_ []source, err error) {
 				return nil, err
 			}
 			if len(found) > 0 {
-				sources = append(sources, source{filter: i, buf: found, dry: true})
+				sources = append(sources, source{filter: i, buf: found, dry: true, begun: true})
 			}
 			continue
 		}
+		lazy := q.awaits(a)
 		add := func(filter int, prefix []byte) {
 			from := len(prefixes)
 			prefixes = append(prefixes, prefix...)
-			sources = append(sources, source{filter: filter, prefix: prefixes[from:len(prefixes):len(prefixes)], window: w, ahead: minAhead, sieve: sieve, browse: browse})
+			s := source{filter: filter, prefix: prefixes[from:len(prefixes):len(prefixes)], window: w, ahead: minAhead, sieve: sieve}
+			if lazy && !q.await(&s, !f.HasUntil && !q.cur.started) {
+				return
+			}
+			sources = append(sources, s)
 		}
 		a.eachPrefix(f, func(prefix []byte) { add(i, prefix) })
 		if q.req.Want == relaypb.Want_COUNT {
@@ -59,6 +57,38 @@ func (q *query) sources() (_ []source, err error) {
 		err = q.openReader(sources)
 	}
 	return sources, err
+}
+
+// minAwait is from how many values on those are looked up last that may have nothing
+// new.
+const minAwait = 8
+
+// awaits reports whether the sources of an access may be awaited.
+func (q *query) awaits(a access) bool {
+	return (a.index == spaceAuthor || a.index == spaceAuthorKind) && a.values >= minAwait &&
+		q.req.Want == relaypb.Want_EVENTS && !q.req.Ascending
+}
+
+// await leaves a source for the time at which its newest event is dated, if that is
+// known; if it is not, reading the source tells it, if that begins at the newest. It
+// reports whether there is anything in the source's window.
+func (q *query) await(s *source, fromNewest bool) bool {
+	hash := q.v.s.newest.hash(s.prefix)
+	if fromNewest {
+		s.hash = hash
+	}
+	at, known := q.v.s.newest.bound(hash, q.v.seq)
+	if !known {
+		return true
+	}
+	if at < s.window.hi.createdAt() {
+		return false
+	}
+	s.at = s.window.lo
+	if bound := (suffix{inv: invert(at)}); bound.compare(s.at) > 0 {
+		s.at = bound
+	}
+	return true
 }
 
 // openReader prepares what the sources share.

@@ -37,12 +37,13 @@ var (
 // Store is an open store. Commit, Sweep, Vanishing, Expire, and Close are for one goroutine, Wait
 // for one (the same or another), everything else for any number.
 type Store struct {
-	opt  Options
-	dir  string
-	db   *pebble.DB
-	hot  *hotEvents
-	lock *pebble.Lock
-	id   uint64
+	opt    Options
+	dir    string
+	db     *pebble.DB
+	hot    *hotEvents
+	newest *newest
+	lock   *pebble.Lock
+	id     uint64
 
 	w writer // of the goroutine that commits
 
@@ -72,7 +73,7 @@ func open(dir string, opt Options, readOnly bool) (_ *Store, err error) {
 		return nil, errors.New("store: no directory is given")
 	}
 	s := &Store{opt: opt.withDefaults(), dir: dir, stalls: stalls{began: time.Now()}}
-	s.hot = newHotEvents(s.opt.CacheBytes / hotPart)
+	s.hot, s.newest = newHotEvents(s.opt.CacheBytes/hotPart), newNewest(s.opt.CacheBytes/newestPart)
 	s.reserve.Store(s.opt.ReserveBytes)
 	if !readOnly {
 		if err := s.opt.FS.MkdirAll(dir, 0o755); err != nil {

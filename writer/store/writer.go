@@ -212,6 +212,7 @@ func (w *writer) add(in *Incoming, gone []removed) (subject.Seq, error) {
 	w.known.add(h.ID())
 	w.events++
 	w.sweeper.expires(h)
+	w.s.newest.commits(h, seq)
 	eachIndexKey(h, seq, indexes.set)
 	return seq, nil
 }
