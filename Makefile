@@ -28,9 +28,11 @@ race: ## every test under the race detector (needs a C compiler)
 e2e: ## the end-to-end tests alone, more rounds of each fault
 	RHEA_E2E_ROUNDS=$(or $(ROUNDS),100) go test -count=1 -v -timeout 60m ./rhea/e2e/...
 
-lint: ## formatting, vet, tidy modules, generated code up to date
+lint: ## formatting, vet, another system and processor, tidy modules, generated code up to date
 	@test -z "$$(gofmt -l $(MODULES))" || { echo "not formatted:"; gofmt -l $(MODULES); exit 1; }
 	go vet work
+	GOARCH=arm64 go vet ./proto/schnorr/...
+	GOOS=darwin GOARCH=arm64 go build -o /dev/null work
 	@for m in $(MODULES); do (cd $$m && GOWORK=off go mod tidy -diff >/dev/null) || { echo "$$m: go.mod is not tidy: run GOWORK=off go mod tidy there"; exit 1; }; done
 	@$(MAKE) --no-print-directory gen && git diff --exit-code --stat -- proto/relaypb docs/configuration.md docs/deploy/rhea.toml docs/metrics.md docs/deploy/observe
 

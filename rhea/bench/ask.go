@@ -47,7 +47,7 @@ func (a *asking) run(s *Session, n int, ready func() error) error {
 	begin := time.Now()
 	a.until = begin.Add(s.Time)
 	if a.rate > 0 {
-		go a.pace(begin)
+		a.g.paces.Go(func() { a.pace(begin) })
 	} else {
 		for _, c := range a.g.conns {
 			c.Handler().(*asker).ask(c, time.Now())

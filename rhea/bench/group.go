@@ -21,6 +21,8 @@ type group struct {
 	patience time.Duration
 	moved    atomic.Int64 // anything that came
 
+	paces sync.WaitGroup // what sends by the clock
+
 	mu    sync.Mutex
 	conns []*wire.Conn
 
@@ -93,7 +95,8 @@ func (g *group) ended() error {
 	return nil
 }
 
-// close ends all connections and returns when their handlers are told nothing more.
+// close ends all connections and returns when their handlers are told nothing more and
+// nothing sends any more.
 func (g *group) close() {
 	g.fail(errors.New("the workload is over"))
 	g.mu.Lock()
@@ -101,6 +104,7 @@ func (g *group) close() {
 	for _, c := range g.conns {
 		c.Close()
 	}
+	g.paces.Wait() // a write that hangs has failed now
 }
 
 // other takes a message that answers nothing.

@@ -113,7 +113,7 @@ func (f *fanout) run(rate int) error {
 			f.send()
 		}
 	} else {
-		go func() {
+		f.g.paces.Go(func() {
 			begin := time.Now()
 			for i := range f.events {
 				due := begin.Add(time.Duration(i) * time.Second / time.Duration(rate))
@@ -122,7 +122,7 @@ func (f *fanout) run(rate int) error {
 				}
 				f.publish(i, due)
 			}
-		}()
+		})
 	}
 	if err := f.g.wait(f.done, "live events"); err != nil {
 		return fmt.Errorf("%w (%d deliveries are missing)", err, f.missing.Load())

@@ -84,7 +84,8 @@ func (p *publishing) dial(s *Session, n int) error {
 func (p *publishing) start() {
 	p.started.Store(true)
 	if p.rate > 0 {
-		go p.pace(time.Now())
+		begin := time.Now()
+		p.g.paces.Go(func() { p.pace(begin) })
 		return
 	}
 	for _, c := range p.g.conns {
