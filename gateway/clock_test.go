@@ -62,3 +62,49 @@ func TestClockIsSet(t *testing.T) {
 		}
 	}
 }
+
+// jammedWire takes nothing while the client lets everything wait.
+type jammedWire struct {
+	stillWire
+	jammed bool
+}
+
+func (w *jammedWire) write(b []byte) (int, error) {
+	if w.jammed {
+		return 0, errWait
+	}
+	return len(b), nil
+}
+
+// A ping that waited behind what a slow client had not taken is no reason to end its
+// connection as soon as it has: the client is given ping_timeout from then on.
+func TestPingBehindABacklog(t *testing.T) {
+	began := time.Now()
+	l, _, cn := newTestLoop(t, began)
+	w := &jammedWire{jammed: true}
+	cn.wire = w
+	c := l.core
+	c.say(cn, []byte(`["NOTICE","what the client has not taken yet"]`))
+	taken := c.config.PingInterval + c.config.PingTimeout - 3*tickEvery
+	var gone time.Duration
+	for passed := tickEvery; passed < 2*taken+3*c.config.PingTimeout && gone == 0; passed += tickEvery {
+		if w.jammed && passed >= taken {
+			if cn.pinged == 0 || cn.out == nil {
+				t.Fatal("no ping waits")
+			}
+			w.jammed = false
+			c.writable(cn)
+		}
+		if w.jammed && cn.out != nil {
+			cn.out.since = c.hub.tick // it takes a little now and then
+		}
+		l.tick(began.Add(passed))
+		c.Flush()
+		if cn.state == dead {
+			gone = passed
+		}
+	}
+	if earliest := taken + c.config.PingTimeout; gone < earliest || gone > earliest+c.config.PingTimeout {
+		t.Errorf("the client, which took all after %v, is gone after %v", taken, gone)
+	}
+}

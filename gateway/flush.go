@@ -89,6 +89,7 @@ func (c *core) writable(cn *conn) {
 			if len(l.pong) == 0 {
 				c.hub.buffers.give(l.buf)
 				cn.out = nil
+				cn.pinged = 0 // a ping that waited here is only now on its way
 				c.listen(cn)
 				break
 			}
