@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,17 +14,26 @@ import (
 	"rhea/rhea/tap"
 )
 
-// growing is a file that a recorder appends to; reading and writing take turns.
+// growing is a file that a recorder appends to.
 type growing struct {
-	bytes.Buffer
+	mu     sync.Mutex
+	text   bytes.Buffer
 	broken error
 }
 
 func (g *growing) Read(p []byte) (int, error) {
-	if g.broken != nil && g.Len() == 0 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.broken != nil && g.text.Len() == 0 {
 		return 0, g.broken
 	}
-	return g.Buffer.Read(p)
+	return g.text.Read(p)
+}
+
+func (g *growing) Write(p []byte) (int, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.text.Write(p)
 }
 
 // Who follows a recording sees what is added, block by block, until it ends; or until he
