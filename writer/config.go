@@ -12,7 +12,7 @@ import (
 // Config is section [writer].
 type Config struct {
 	Dir           string         `toml:"dir" help:"directory of the store, made if it is not there; unless this is set, rhea up and rhea solo have it in their data directory"`
-	Cache         stage.ByteSize `toml:"cache" help:"memory for what was read of the store: a quarter of it for events, the rest for blocks"`
+	Cache         stage.ByteSize `toml:"cache" help:"memory for what was read of the store: an eighth of it for events, the rest for blocks"`
 	MemTable      stage.ByteSize `toml:"mem_table" help:"memory that commits fill before it is written to tables; twice this is used"`
 	DiskReserve   stage.ByteSize `toml:"disk_reserve" help:"free disk space below which events are refused; 0: none" live:"true"`
 	EphemeralKeep time.Duration  `toml:"ephemeral_keep" help:"how long ephemeral events stay in the log, for monitors that are behind" live:"true"`
@@ -25,7 +25,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Dir:           "rhea-data",
-		Cache:         64 << 20,
+		Cache:         96 << 20,
 		MemTable:      8 << 20,
 		DiskReserve:   256 << 20,
 		EphemeralKeep: 5 * time.Minute,

@@ -6,10 +6,14 @@ import (
 	"rhea/rhea/bench/histogram"
 )
 
+// tidyTime is how long a relay is left alone before it is asked what it holds: longer
+// than it takes one of ours to give back what it does not need.
+const tidyTime = 5 * time.Second
+
 // after looks at what all the work has left behind, when the relay has had time to
 // tidy up.
 func after(s *Session) ([]Result, error) {
-	if err := s.settle(min(s.Time, 5*time.Second)); err != nil {
+	if err := s.settle(tidyTime); err != nil {
 		return nil, err
 	}
 	before, err := s.relay.read(true)

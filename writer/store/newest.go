@@ -34,8 +34,8 @@ type newestSet struct {
 const (
 	newestWays    = 6 // makes a set two cache lines, nearly
 	newestSetSize = 8 + 8 + 8 + newestWays*16
-	// newestPart is the part of Options.CacheBytes for it: 2 MiB of 64, for 98,000 values.
-	newestPart = 32
+	// newestPart is the part of Options.CacheBytes for it: 2 MiB of 96, for 98,000 values.
+	newestPart = 48
 )
 
 // never is older than any event.

@@ -13,9 +13,9 @@ import (
 type Options struct {
 	// FS is the file system; nil is the operating system's.
 	FS vfs.FS
-	// CacheBytes bounds what is kept in memory of what was read: a quarter of it events
-	// as they went out, a thirty-second of when authors have written last, the rest
-	// uncompressed blocks. 0 means 64 MiB.
+	// CacheBytes bounds what is kept in memory of what was read: an eighth of it events
+	// as they went out, a forty-eighth of when authors have written last, the rest
+	// uncompressed blocks. 0 means 96 MiB.
 	CacheBytes int64
 	// MemTableBytes is the size at which what was committed is flushed from
 	// memory to tables; up to two of them are held. 0 means 8 MiB.
@@ -37,7 +37,7 @@ type Options struct {
 }
 
 const (
-	defaultCache    = 64 << 20
+	defaultCache    = 96 << 20
 	defaultMemTable = 8 << 20
 	defaultReserve  = 256 << 20
 	defaultKeep     = 5 * time.Minute
