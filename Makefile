@@ -28,7 +28,7 @@ race: ## every test under the race detector (needs a C compiler)
 e2e: ## the end-to-end tests alone, more rounds of each fault
 	RHEA_E2E_ROUNDS=$(or $(ROUNDS),100) go test -count=1 -v -timeout 60m ./rhea/e2e/...
 
-lint: ## formatting, vet, another system and processor, tidy modules, generated code up to date
+lint: ## formatting, vet, a build for another system and processor, tidy modules, generated code up to date
 	@test -z "$$(gofmt -l $(MODULES))" || { echo "not formatted:"; gofmt -l $(MODULES); exit 1; }
 	go vet work
 	GOARCH=arm64 go vet ./proto/schnorr/...

@@ -38,9 +38,6 @@ const (
 	newestPart = 48
 )
 
-// never is older than any event.
-const never = -1
-
 func newNewest(bytes int64) *newest {
 	n := 1
 	for int64(2*n*newestSetSize) <= bytes {

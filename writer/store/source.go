@@ -106,7 +106,7 @@ func (r *reader) fill(s *source) (bool, error) {
 
 // learn notes what a source has found first, which begins at the newest.
 func (r *reader) learn(s *source, first suffix, found bool) {
-	at := s.window.hi.createdAt() - 1 // there may be something older
+	at := s.window.hi.createdAt() - 1 // there may be something older, or nothing: -1
 	if found {
 		at = first.createdAt()
 	}
