@@ -13,17 +13,18 @@ const tidyTime = 5 * time.Second
 // after looks at what all the work has left behind, when the relay has had time to
 // tidy up.
 func after(s *Session) ([]Result, error) {
-	if err := s.settle(tidyTime); err != nil {
+	if err := s.settle(min(10*s.Time, tidyTime)); err != nil {
 		return nil, err
 	}
 	before, err := s.relay.read(true)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.settle(s.Time / 2); err != nil {
+	idle := max(s.Time/2, time.Second) // in less, a relay may do nothing at all
+	if err := s.settle(idle); err != nil {
 		return nil, err
 	}
-	res, err := s.relay.measure(before, "second", seconds(s.Time/2), 0, &histogram.Histogram{})
+	res, err := s.relay.measure(before, "second", seconds(idle), 0, &histogram.Histogram{})
 	if err != nil {
 		return nil, err
 	}
