@@ -26,13 +26,14 @@ import (
 
 // Options say what to import and where to report.
 type Options struct {
-	Files   []string  // paths; "-" or none at all is Stdin
+	Files   []string  // paths; "-" or none at all is Stdin; plain, gzip or zstd
 	Stdin   io.Reader // read when asked for
 	Trusted bool      // signatures are not verified
 	MaxLine int       // bytes of the longest event
 	// Progress, which may be nil, is called a few times a second.
 	Progress func(Progress)
-	// Note is called for each of the first lines that were rejected.
+	AllNotes bool // Note hears of every line that was rejected, not only the first ten
+	// Note is called for the lines that were rejected.
 	Note func(place, reason string)
 }
 
@@ -40,6 +41,9 @@ type Options struct {
 type Progress struct {
 	Result  Result
 	Waiting int // events in flight
+	// Read is how many bytes of the files have been read, and Size how many they
+	// have, as they are on disk. Size is 0 when that is not known, as of a pipe.
+	Read, Size int64
 }
 
 const (
@@ -62,34 +66,47 @@ var ErrLost = fmt.Errorf("the relay has not answered anything for %s", givingUp)
 // error is returned: ErrLost, ctx's, or one of reading.
 func Run(ctx context.Context, b *bus.Bus, o Options) (Result, error) {
 	started := time.Now()
-	if err := present(o.Files); err != nil {
+	size, err := present(o.Files)
+	if err != nil {
 		return Result{}, err
 	}
 	s := &session{
 		o: o, bus: b, core: newCore(b.Space, b.Instance, o.Trusted),
 		inbox:  bus.Listen(b, func() *relaypb.OutInbox { return new(relaypb.OutInbox) }, 0),
 		outbox: b.NewOutbox(), roster: bus.NewRoster(b, "", "", nil),
-		lines: make(chan Line, ahead), read: make(chan error, 1),
+		lines: make(chan Line, ahead), read: make(chan error, 1), size: size,
 	}
 	if err := s.inbox.Add(b.Space.Out(b.Instance)); err != nil {
 		return Result{}, err
 	}
 	defer s.inbox.Close()
-	err := s.roster.While(ctx, s.run)
+	err = s.roster.While(ctx, s.run)
 	s.core.result.Unanswered = len(s.core.waiting)
 	s.core.result.Took = time.Since(started)
 	return s.core.result, err
 }
 
-// present makes a misspelt name known before the first event is sent.
-func present(files []string) error {
+// present makes a misspelt name known before the first event is sent. It returns
+// the size of all files, or 0 when one of them is a pipe or the like.
+func present(files []string) (size int64, err error) {
+	known := len(files) > 0
 	for _, name := range files {
 		if name == "-" {
+			known = false
 			continue
 		}
-		if _, err := os.Stat(name); err != nil {
-			return err
+		info, err := os.Stat(name)
+		if err != nil {
+			return 0, err
 		}
+		if info.IsDir() {
+			return 0, fmt.Errorf("%s is a directory", name)
+		}
+		known = known && info.Mode().IsRegular()
+		size += info.Size()
 	}
-	return nil
+	if !known {
+		return 0, nil
+	}
+	return size, nil
 }

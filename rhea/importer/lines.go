@@ -26,17 +26,26 @@ func (l Line) Place() string {
 	return fmt.Sprintf("%s:%d", l.File, l.Number)
 }
 
-// readLines sends the lines of r that are not blank to out. Of a line longer
-// than limit bytes, which are all it holds in memory, it sends a note.
+// readLines sends the lines of r that are not blank to out, up to where r cannot be
+// read any further; a line that is cut there is not sent. Of an event longer than
+// limit bytes it sends a note, and holds no more than maxRaw of it in memory.
 func readLines(ctx context.Context, file string, r io.Reader, limit int, out chan<- Line) error {
-	buffered := bufio.NewReaderSize(r, 64<<10)
+	unpacked, err := unpack(r)
+	if err != nil {
+		return fmt.Errorf("%s: %w", Line{File: file, Number: 1}.Place(), explain(err))
+	}
+	defer unpacked.Close()
+	buffered := bufio.NewReaderSize(unpacked, 64<<10)
 	for number := 1; ; number++ {
-		text, tooLong, err := readLine(buffered, limit)
+		text, tooLong, err := readLine(buffered, maxRaw(limit))
 		if err != nil && err != io.EOF {
-			return fmt.Errorf("%s: %w", Line{File: file, Number: number}.Place(), err)
+			return fmt.Errorf("%s: %w", Line{File: file, Number: number}.Place(), explain(err))
 		}
-		line := Line{File: file, Number: number, Event: bytes.TrimSpace(text), TooLong: tooLong}
-		if len(line.Event) > 0 || tooLong {
+		line := Line{File: file, Number: number, Event: unfried(bytes.TrimSpace(text)), TooLong: tooLong}
+		if len(line.Event) > limit {
+			line.Event, line.TooLong = nil, true
+		}
+		if len(line.Event) > 0 || line.TooLong {
 			select {
 			case out <- line:
 			case <-ctx.Done():
@@ -47,6 +56,22 @@ func readLines(ctx context.Context, file string, r io.Reader, limit int, out cha
 			return nil
 		}
 	}
+}
+
+// maxRaw is the longest line that can hold an event of limit bytes: with strfry's
+// fried member, which repeats in hex the id, the pubkey, three numbers and the tags.
+func maxRaw(limit int) int { return 3*limit + 512 }
+
+// unfried takes the member off that `strfry export --fried` appends to an event: the
+// same once more in hex (strfry's docs/fried.md), which nobody here reads and which
+// would count as part of the event's size. It is the last one, as strfry wants it,
+// and quotes within strings are escaped, so nothing else looks like it.
+func unfried(line []byte) []byte {
+	at := bytes.LastIndex(line, []byte(`,"fried":"`))
+	if at < 0 || !bytes.HasSuffix(line, []byte(`"}`)) {
+		return line
+	}
+	return append(line[:at], '}')
 }
 
 // readLine reads up to the next newline. The text is the caller's to keep.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"rhea/proto/bus"
@@ -23,8 +25,10 @@ type session struct {
 	lines  chan Line  // closed by the reader
 	read   chan error // the reader's end
 	notes  int
-	latest time.Time // of the last answer, or of the first event after a pause
-	ended  bool      // all lines are read
+	size   int64        // of all files, 0 if unknown
+	taken  atomic.Int64 // bytes read from them; the reader's to add to
+	latest time.Time    // of the last answer, or of the first event after a pause
+	ended  bool         // all lines are read
 }
 
 func (s *session) run(ctx context.Context) error {
@@ -66,7 +70,19 @@ func (s *session) readFile(ctx context.Context, name string) error {
 		return err
 	}
 	defer f.Close()
-	return readLines(ctx, name, f, s.o.MaxLine, s.lines)
+	return readLines(ctx, name, counted{f, &s.taken}, s.o.MaxLine, s.lines)
+}
+
+// counted adds up what is read.
+type counted struct {
+	io.Reader
+	n *atomic.Int64
+}
+
+func (c counted) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.n.Add(int64(n))
+	return n, err
 }
 
 // loop returns when all lines are read and answered.
@@ -179,13 +195,13 @@ func (s *session) flush() {
 }
 
 func (s *session) note(line Line, reason string) {
-	if s.notes++; s.notes <= maxNotes && s.o.Note != nil {
+	if s.notes++; (s.notes <= maxNotes || s.o.AllNotes) && s.o.Note != nil {
 		s.o.Note(line.Place(), reason)
 	}
 }
 
 func (s *session) report() {
 	if s.o.Progress != nil {
-		s.o.Progress(Progress{Result: s.core.result, Waiting: len(s.core.waiting)})
+		s.o.Progress(Progress{Result: s.core.result, Waiting: len(s.core.waiting), Read: s.taken.Load(), Size: s.size})
 	}
 }

@@ -45,11 +45,22 @@ func newBar(w io.Writer) *bar {
 
 func (b *bar) show(p importer.Progress) {
 	lines := p.Result.Lines()
-	rate := float64(lines) / time.Since(b.started).Seconds()
-	fmt.Fprintf(b.w, "%s%s events, %s/s · %s accepted, %s rejected · %s in flight", clearLine,
+	took := time.Since(b.started)
+	rate := float64(lines) / took.Seconds()
+	fmt.Fprintf(b.w, "%s%s events, %s/s · %s accepted, %s rejected · %s in flight%s", clearLine,
 		importer.Thousands(lines), importer.Thousands(int(rate)), importer.Thousands(p.Result.Accepted+p.Result.Found),
-		importer.Thousands(p.Result.Rejections()+p.Result.TooLong), importer.Thousands(p.Waiting))
+		importer.Thousands(p.Result.Rejections()+p.Result.TooLong), importer.Thousands(p.Waiting), remaining(p.Read, p.Size, took))
 	b.shown = true
+}
+
+// remaining says how far the files are read and how long the rest will take at this
+// pace, or nothing while that cannot be known.
+func remaining(read, size int64, took time.Duration) string {
+	if size == 0 || read == 0 {
+		return ""
+	}
+	left := time.Duration(float64(took) * float64(size-read) / float64(read))
+	return fmt.Sprintf(" · %d %%, %s left", 100*read/size, max(left, 0).Round(time.Second))
 }
 
 // above prints a line that stays.
