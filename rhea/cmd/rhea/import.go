@@ -11,11 +11,12 @@ import (
 
 const importHelp = `Usage: rhea import [flags] [FILE…] < events.jsonl
 
-Publishes events, one JSON object a line, plain or in gzip or zstd, through a running
-relay: they are checked as a client's would be, reach live subscriptions, and are on disk when they are counted as accepted. It can be
-run again: what is stored already is counted as a duplicate. What had to be sent again, as the
-relay did not answer, and is found stored then, counts as accepted, in a row of its own: most
-likely its first copy is what is stored. Ends with exit code 1 when a line has no final answer.
+Publishes events, one JSON object a line, plain or in gzip or zstd, through a running relay: they
+are checked as a client's would be, reach live subscriptions, and are on disk when they are
+counted as accepted. It can be run again: what is stored already is counted as a duplicate. What
+had to be sent again, as the relay did not answer, and is found stored then, counts as accepted,
+in a row of its own: most likely its first copy is what is stored. Ends with exit code 1 when a
+line has no final answer.
 
   --no-verify          trust the signatures, which saves most of the work
   --show-rejected      name every line that is rejected, not only the first ten` + operatorFlags
