@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"rhea/proto/relaypb"
 )
 
 // clientAddress returns where a request comes from. What X-Forwarded-For says
@@ -103,6 +105,17 @@ func (d *door) leave(from household) {
 	if d.byFrom[from]--; d.byFrom[from] == 0 {
 		delete(d.byFrom, from)
 	}
+}
+
+// sourceOf returns how a plugin is told of a client's address.
+func sourceOf(a netip.Addr) (relaypb.SourceType, string) {
+	switch {
+	case a.Is4():
+		return relaypb.SourceType_IP4, a.String()
+	case a.Is6():
+		return relaypb.SourceType_IP6, a.WithZone("").String()
+	}
+	return relaypb.SourceType_IP6, "" // not known, which is no reason not to ask
 }
 
 // household is what one client can be expected to have to itself: an IPv4 address

@@ -117,6 +117,17 @@ func keys(list [][]byte) string {
 	return " keys=" + strings.Join(names, "+")
 }
 
+// source renders where a question comes from, if that is said.
+func source(m interface {
+	GetSourceType() relaypb.SourceType
+	GetSource() string
+}) string {
+	if m.GetSourceType() == relaypb.SourceType_SOURCE_NONE {
+		return m.GetSource()
+	}
+	return fmt.Sprintf(" from=%s/%s", m.GetSourceType(), m.GetSource())
+}
+
 // describe renders a message to the bus.
 func describe(m proto.Message) string {
 	switch m := m.(type) {
@@ -125,13 +136,13 @@ func describe(m proto.Message) string {
 			return fmt.Sprintf("auth %d challenge=%.8s… host=%s %s", a.Num, a.Challenge, a.Host, a.Event)
 		}
 		e := m.GetEvent()
-		return fmt.Sprintf("event %d%s %s", e.Num, keys(e.Keys), e.Event)
+		return fmt.Sprintf("event %d%s%s %s", e.Num, keys(e.Keys), source(e), e.Event)
 	case *relaypb.ReqInbox:
 		switch b := m.Body.(type) {
 		case *relaypb.ReqInbox_Query:
-			s := fmt.Sprintf("query %d%s granted=%d", b.Query.Num, keys(b.Query.Keys), b.Query.Granted)
+			s := fmt.Sprintf("query %d%s%s granted=%d", b.Query.Num, keys(b.Query.Keys), source(b.Query), b.Query.Granted)
 			if b.Query.Count {
-				s = fmt.Sprintf("count %d%s", b.Query.Num, keys(b.Query.Keys))
+				s = fmt.Sprintf("count %d%s%s", b.Query.Num, keys(b.Query.Keys), source(b.Query))
 			}
 			if len(b.Query.Cursor) > 0 {
 				s += fmt.Sprintf(" cursor=%s as-of=%d", b.Query.Cursor, b.Query.AsOf)
@@ -155,7 +166,7 @@ func describe(m proto.Message) string {
 	case *relaypb.NegInbox:
 		switch b := m.Body.(type) {
 		case *relaypb.NegInbox_Open:
-			return fmt.Sprintf("open %d%s %s %x", b.Open.Num, keys(b.Open.Keys), b.Open.Filter, b.Open.Message)
+			return fmt.Sprintf("open %d%s%s %s %x", b.Open.Num, keys(b.Open.Keys), source(b.Open), b.Open.Filter, b.Open.Message)
 		case *relaypb.NegInbox_Msg:
 			return fmt.Sprintf("msg %d turn=%d %x", b.Msg.Num, b.Msg.Turn, b.Msg.Message)
 		case *relaypb.NegInbox_Close:

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 	"unique"
@@ -80,7 +81,7 @@ type conn struct {
 	id    subject.ConnID
 	shard subject.Shard
 	host  unique.Handle[string] // that the client has connected to; a great many have the same
-	from  household             // that the door has let in
+	from  netip.Addr            // the client's address
 
 	subs    []*sub
 	rare    *rare // nil as long as it would hold nothing
@@ -318,7 +319,7 @@ func (c *core) forget(cn *conn) {
 	}
 	cn.gone = true
 	delete(c.conns, cn.id)
-	c.hub.leave(cn.from)
+	c.hub.leave(householdOf(cn.from))
 	for _, s := range slices.Clone(cn.subs) {
 		c.drop(s)
 	}

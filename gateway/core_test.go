@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,7 +43,7 @@ import (
 //	neg num= turn= message= error= records=
 //	counted num= worker= count= hll
 //	heard num= monitor= watches=
-//	policy auth= mute close-by-id   connect, needed or required; needed at first
+//	policy auth= mute close-by-id plugins   connect, needed or required; needed at first
 //	reconnect               the bus was away
 //	tick 2s                 time passes, a tenth of a second after the other
 //	leave 10s               the gateway stops while others stay
@@ -147,6 +148,10 @@ func (b *bench) command(d *datadriven.TestData) {
 	case "policy":
 		d.MaybeScanArgs(b.t, "auth", (*string)(&b.policy.Auth))
 		b.policy.Mute, b.policy.CloseByID = d.HasArg("mute"), d.HasArg("close-by-id")
+		b.policy.WritePlugin, b.policy.ReadPlugin = "", ""
+		if d.HasArg("plugins") {
+			b.policy.WritePlugin, b.policy.ReadPlugin = "w", "r"
+		}
 	case "reload": // as when the file has changed
 		limits, rules := b.limits, b.policy
 		limits.MaxSubscriptions, rules.Auth = 3, policy.Auth(name)
@@ -199,7 +204,7 @@ func (b *bench) stops() {
 // dial opens a connection.
 func (b *bench) dial(name string) *conn {
 	b.dialed++
-	cn := &conn{id: subject.MakeConnID(0x6a, b.dialed), host: unique.Make("relay.example.org")}
+	cn := &conn{id: subject.MakeConnID(0x6a, b.dialed), host: unique.Make("relay.example.org"), from: netip.MustParseAddr("192.0.2.7")}
 	cn.heard = b.core.hub.tick
 	b.conns[name] = cn
 	b.core.Open(cn, nil)

@@ -46,9 +46,9 @@ func (c *core) sendCount(n *count) {
 	if c.who.owner(subject.Reqworker, n.conn.shard) == 0 {
 		return // the next change of the roster sends it
 	}
-	c.send(c.space.Req(n.conn.shard), &relaypb.ReqInbox{Body: &relaypb.ReqInbox_Query{Query: &relaypb.Query{
-		Conn: uint64(n.conn.id), Num: n.num, Filters: n.filters, Keys: n.keys, Count: true,
-	}}})
+	q := &relaypb.Query{Conn: uint64(n.conn.id), Num: n.num, Filters: n.filters, Keys: n.keys, Count: true}
+	q.SourceType, q.Source = c.readSource(n.conn)
+	c.send(c.space.Req(n.conn.shard), &relaypb.ReqInbox{Body: &relaypb.ReqInbox_Query{Query: q}})
 }
 
 // watchCount sets the alarm for the next check, of which there is one at a time.

@@ -60,6 +60,10 @@ func (c *core) sendEvent(num uint64, e *event) {
 		}}})
 		return
 	}
+	c.asking.frame.SourceType, c.asking.frame.Source = relaypb.SourceType_SOURCE_NONE, ""
+	if c.policy.WritePlugin != "" {
+		c.asking.frame.SourceType, c.asking.frame.Source = sourceOf(e.conn.from)
+	}
 	c.send(c.space.Ingest(sh), c.asking.of(id, num, e.body, e.conn.allKeys()))
 }
 
@@ -124,12 +128,13 @@ func (c *core) verdict(v *relaypb.Verdict) {
 		c.metrics.late.Inc()
 		return
 	}
-	accepted := v.Outcome == relaypb.Outcome_NEW || v.Outcome == relaypb.Outcome_DUPLICATE || v.Outcome == relaypb.Outcome_EPHEMERAL
+	accepted := v.Outcome == relaypb.Outcome_NEW || v.Outcome == relaypb.Outcome_DUPLICATE || v.Outcome == relaypb.Outcome_EPHEMERAL ||
+		v.Outcome == relaypb.Outcome_SHADOWED
 	text := v.Text
 	if e.auth {
 		accepted, text = c.authenticated(e, v)
 	}
-	if !accepted && text == "" {
+	if !accepted && text == "" && v.Outcome != relaypb.Outcome_REJECTED {
 		text = nostr.Failed.Text("refused without a reason")
 	}
 	id := ""

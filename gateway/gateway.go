@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -204,7 +205,7 @@ type newcomer struct {
 }
 
 // serve hands a new connection to the core.
-func (g *gateway) serve(nc net.Conn, id subject.ConnID, from household, host string, early []byte, packs bool) {
+func (g *gateway) serve(nc net.Conn, id subject.ConnID, from netip.Addr, host string, early []byte, packs bool) {
 	g.metrics.opened.Inc()
 	if packs {
 		g.metrics.packing.Inc()
@@ -216,7 +217,7 @@ func (g *gateway) serve(nc net.Conn, id subject.ConnID, from household, host str
 	if err != nil {
 		g.log.Warn("a connection is lost", "err", err)
 		_ = nc.Close()
-		g.door.leave(from)
+		g.door.leave(householdOf(from))
 		return
 	}
 	cn := &conn{id: id, shard: g.bus.Space.ShardOf(id), host: unique.Make(host), from: from, socket: socket{wire: w, packs: packs}}
@@ -225,7 +226,7 @@ func (g *gateway) serve(nc net.Conn, id subject.ConnID, from household, host str
 	select {
 	case <-g.done:
 		w.close(true)
-		g.door.leave(from)
+		g.door.leave(householdOf(from))
 		return
 	default:
 	}
@@ -233,7 +234,7 @@ func (g *gateway) serve(nc net.Conn, id subject.ConnID, from household, host str
 	case g.came <- newcomer{cn, early}:
 	case <-g.done:
 		w.close(true)
-		g.door.leave(from)
+		g.door.leave(householdOf(from))
 	}
 }
 
@@ -246,7 +247,7 @@ func (g *gateway) end() {
 		select {
 		case n := <-g.came:
 			n.conn.wire.close(true)
-			g.door.leave(n.conn.from)
+			g.door.leave(householdOf(n.conn.from))
 		default:
 			g.net.close()
 			return

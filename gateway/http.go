@@ -117,8 +117,8 @@ func (g *gateway) upgrade(w http.ResponseWriter, r *http.Request) {
 		g.metrics.refusedUpgrades.Inc()
 		return
 	}
-	from := householdOf(clientAddress(r, g.front.Load().proxies))
-	switch g.door.enter(from) {
+	from := clientAddress(r, g.front.Load().proxies)
+	switch g.door.enter(householdOf(from)) {
 	case doorFull:
 		g.metrics.refusedFull.Inc()
 		http.Error(w, "503: the relay has no room for more connections", http.StatusServiceUnavailable)
@@ -135,7 +135,7 @@ func (g *gateway) upgrade(w http.ResponseWriter, r *http.Request) {
 	nc, rw, _, err := upgrader.Upgrade(r, w)
 	if err != nil {
 		g.metrics.refusedUpgrades.Inc()
-		g.door.leave(from)
+		g.door.leave(householdOf(from))
 		if nc != nil {
 			_ = nc.Close()
 		}

@@ -61,6 +61,7 @@ func (c *core) openSession(cn *conn, m frame.Client) (num uint64) {
 	}
 	s := &session{conn: cn, id: m.Sub, num: c.number(cn.shard), waiting: true, since: c.now}
 	s.opening = &relaypb.NegOpen{Conn: uint64(cn.id), Num: s.num, Filter: filter, Message: message, Keys: cn.allKeys()}
+	s.opening.SourceType, s.opening.Source = c.readSource(cn)
 	cn.rarely().sessions = append(cn.sessions(), s)
 	c.sessions[s.num] = s
 	c.sendOpen(s)

@@ -51,10 +51,23 @@ func (c *core) launch(s *sub) {
 	q, sh := s.query, s.conn.shard
 	if c.who.owner(subject.Reqworker, sh) != 0 && c.grant(s) {
 		q.sent, q.asked = true, c.now
-		c.send(c.space.Req(sh), &relaypb.ReqInbox{Body: &relaypb.ReqInbox_Query{Query: &relaypb.Query{
+		m := &relaypb.Query{
 			Conn: uint64(s.conn.id), Num: s.num, Filters: s.filters(), Granted: uint64(q.granted), Cursor: q.cursor, AsOf: q.asOf, Keys: q.keys,
-		}}})
+		}
+		if len(q.cursor) == 0 {
+			m.SourceType, m.Source = c.readSource(s.conn)
+		}
+		c.send(c.space.Req(sh), &relaypb.ReqInbox{Body: &relaypb.ReqInbox_Query{Query: m}})
 	}
+}
+
+// readSource returns what a read plugin is told of where a question comes from, or
+// nothing if the policy has none.
+func (c *core) readSource(cn *conn) (relaypb.SourceType, string) {
+	if c.policy.ReadPlugin == "" {
+		return relaypb.SourceType_SOURCE_NONE, ""
+	}
+	return sourceOf(cn.from)
 }
 
 // resume has the shard's present reqworker go on, under a new number: whatever

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"rhea/proto/nostr"
 )
@@ -39,6 +40,16 @@ type Policy struct {
 	CloseByID bool `toml:"close_by_id" help:"close (CLOSED) a subscription after EOSE when every filter of it names ids; what arrives later is then missed" live:"true"`
 	// Mute refuses ephemeral events that no subscription wanted (NIP-01).
 	Mute bool `toml:"mute" help:"refuse an ephemeral event that no subscriber has received (OK false, mute:)" live:"true"`
+	// WritePlugin is a program that is asked about every valid event of a client, in
+	// strfry's protocol; the ingesters run it.
+	WritePlugin string `toml:"write_plugin" help:"a command that decides about each valid event, in strfry's plugin protocol; run by every ingester; empty: none" live:"true"`
+	// ReadPlugin is the same for REQ, COUNT and NEG-OPEN; the reqworkers and negentropy
+	// stages run it.
+	ReadPlugin string `toml:"read_plugin" help:"a command that decides about each REQ, COUNT and NEG-OPEN; run by every reqworker and negentropy stage; empty: none" live:"true"`
+	// PluginTimeout is how long a plugin may take over one question.
+	PluginTimeout time.Duration `toml:"plugin_timeout" help:"how long a plugin may take over one question before it is taken for stuck; below gateway.event_timeout" live:"true"`
+	// PluginProcesses is how many processes of a plugin each stage runs.
+	PluginProcesses int `toml:"plugin_processes" help:"processes of a plugin that each of these stages runs; a plugin that counts must have one" live:"true"`
 }
 
 // Default returns the policy of an open relay.
@@ -51,11 +62,22 @@ func Default() Policy {
 		Auth:         AuthOnConnect,
 		PrivateKinds: Kinds{4, 1059, 21059},
 		ExemptKinds:  Kinds{5, 62, 1059, 10002, 10050, 13194, 21059, 23194, 23195, 23196, 23197, 24133},
+
+		PluginTimeout:   5 * time.Second,
+		PluginProcesses: 1,
 	}
 }
 
 // maxPoW is more than anybody mines for an event.
 const maxPoW = 64
+
+// Bounds of the plugins' settings. A plugin that takes longer than the longest would be
+// given up by the gateway first.
+const (
+	minPluginTimeout   = 10 * time.Millisecond
+	maxPluginTimeout   = 9 * time.Second
+	maxPluginProcesses = 64
+)
 
 // Validate reports the first setting that cannot work.
 func (p *Policy) Validate() error {
@@ -74,6 +96,12 @@ func (p *Policy) Validate() error {
 		if bits > maxPoW {
 			return fmt.Errorf("kind_pow: kind %d has %d bits: want 0 to %d", k, bits, maxPoW)
 		}
+	}
+	if p.PluginTimeout < minPluginTimeout || p.PluginTimeout > maxPluginTimeout {
+		return fmt.Errorf("plugin_timeout is %s: want %s to %s", p.PluginTimeout, minPluginTimeout, maxPluginTimeout)
+	}
+	if p.PluginProcesses < 1 || p.PluginProcesses > maxPluginProcesses {
+		return fmt.Errorf("plugin_processes is %d: want 1 to %d", p.PluginProcesses, maxPluginProcesses)
 	}
 	return nil
 }

@@ -78,7 +78,8 @@ func TestDifficulty(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	some := Policy{URLs: []string{"wss://Relay.example.org/", "ws://127.0.0.1:7777", "wss://example.net/relay/"}}
+	some := Default()
+	some.URLs = []string{"wss://Relay.example.org/", "ws://127.0.0.1:7777", "wss://example.net/relay/"}
 	var none Policy
 	if err := some.Validate(); err != nil {
 		t.Fatal(err)

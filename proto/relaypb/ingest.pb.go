@@ -24,6 +24,62 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// How a plugin is told of where something comes from; strfry's words.
+type SourceType int32
+
+const (
+	SourceType_SOURCE_NONE SourceType = 0 // nothing is said: no write plugin is asked
+	SourceType_IP4         SourceType = 1
+	SourceType_IP6         SourceType = 2
+	SourceType_STREAM      SourceType = 3 // another relay, by `rhea router`
+	SourceType_SYNC        SourceType = 4 // another relay, by `rhea sync`
+)
+
+// Enum value maps for SourceType.
+var (
+	SourceType_name = map[int32]string{
+		0: "SOURCE_NONE",
+		1: "IP4",
+		2: "IP6",
+		3: "STREAM",
+		4: "SYNC",
+	}
+	SourceType_value = map[string]int32{
+		"SOURCE_NONE": 0,
+		"IP4":         1,
+		"IP6":         2,
+		"STREAM":      3,
+		"SYNC":        4,
+	}
+)
+
+func (x SourceType) Enum() *SourceType {
+	p := new(SourceType)
+	*p = x
+	return p
+}
+
+func (x SourceType) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SourceType) Descriptor() protoreflect.EnumDescriptor {
+	return file_ingest_proto_enumTypes[0].Descriptor()
+}
+
+func (SourceType) Type() protoreflect.EnumType {
+	return &file_ingest_proto_enumTypes[0]
+}
+
+func (x SourceType) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SourceType.Descriptor instead.
+func (SourceType) EnumDescriptor() ([]byte, []int) {
+	return file_ingest_proto_rawDescGZIP(), []int{0}
+}
+
 type IngestInbox struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Body:
@@ -110,13 +166,17 @@ func (*IngestInbox_Auth) isIngestInbox_Body() {}
 // out.<gateway of conn>, from this ingester or from the writer. It may be sent
 // again with the same num while unanswered; that is harmless.
 type EventFrame struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Conn          uint64                 `protobuf:"fixed64,1,opt,name=conn,proto3" json:"conn,omitempty"`
-	Num           uint64                 `protobuf:"varint,2,opt,name=num,proto3" json:"num,omitempty"`           // unique in the sender's life
-	Event         []byte                 `protobuf:"bytes,3,opt,name=event,proto3" json:"event,omitempty"`        // the raw event object, not yet checked
-	Trusted       bool                   `protobuf:"varint,4,opt,name=trusted,proto3" json:"trusted,omitempty"`   // the signature is not verified; only an import may say so
-	Keys          [][]byte               `protobuf:"bytes,5,rep,name=keys,proto3" json:"keys,omitempty"`          // public keys that the connection has authenticated
-	Imported      bool                   `protobuf:"varint,6,opt,name=imported,proto3" json:"imported,omitempty"` // by an operator: what is asked of clients (work, NIP-70) is not asked
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Conn     uint64                 `protobuf:"fixed64,1,opt,name=conn,proto3" json:"conn,omitempty"`
+	Num      uint64                 `protobuf:"varint,2,opt,name=num,proto3" json:"num,omitempty"`           // unique in the sender's life
+	Event    []byte                 `protobuf:"bytes,3,opt,name=event,proto3" json:"event,omitempty"`        // the raw event object, not yet checked
+	Trusted  bool                   `protobuf:"varint,4,opt,name=trusted,proto3" json:"trusted,omitempty"`   // the signature is not verified; only an import may say so
+	Keys     [][]byte               `protobuf:"bytes,5,rep,name=keys,proto3" json:"keys,omitempty"`          // public keys that the connection has authenticated
+	Imported bool                   `protobuf:"varint,6,opt,name=imported,proto3" json:"imported,omitempty"` // by an operator: what is asked of clients (work, NIP-70) is not asked
+	// Where it comes from, for the operator's write plugin. A gateway says so only when
+	// the policy has such a plugin, since addresses of clients are nobody else's business.
+	SourceType    SourceType `protobuf:"varint,7,opt,name=source_type,json=sourceType,proto3,enum=rhea.v1.SourceType" json:"source_type,omitempty"`
+	Source        string     `protobuf:"bytes,8,opt,name=source,proto3" json:"source,omitempty"` // an IP address without a port, or the URL of a relay
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -191,6 +251,20 @@ func (x *EventFrame) GetImported() bool {
 		return x.Imported
 	}
 	return false
+}
+
+func (x *EventFrame) GetSourceType() SourceType {
+	if x != nil {
+		return x.SourceType
+	}
+	return SourceType_SOURCE_NONE
+}
+
+func (x *EventFrame) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
 }
 
 // An AUTH (NIP-42). Answered by exactly one Verdict on out.<gateway of conn>:
@@ -279,7 +353,7 @@ const file_ingest_proto_rawDesc = "" +
 	"\vIngestInbox\x12+\n" +
 	"\x05event\x18\x01 \x01(\v2\x13.rhea.v1.EventFrameH\x00R\x05event\x12(\n" +
 	"\x04auth\x18\x02 \x01(\v2\x12.rhea.v1.AuthFrameH\x00R\x04authB\x06\n" +
-	"\x04body\"\x92\x01\n" +
+	"\x04body\"\xe0\x01\n" +
 	"\n" +
 	"EventFrame\x12\x12\n" +
 	"\x04conn\x18\x01 \x01(\x06R\x04conn\x12\x10\n" +
@@ -287,13 +361,24 @@ const file_ingest_proto_rawDesc = "" +
 	"\x05event\x18\x03 \x01(\fR\x05event\x12\x18\n" +
 	"\atrusted\x18\x04 \x01(\bR\atrusted\x12\x12\n" +
 	"\x04keys\x18\x05 \x03(\fR\x04keys\x12\x1a\n" +
-	"\bimported\x18\x06 \x01(\bR\bimported\"y\n" +
+	"\bimported\x18\x06 \x01(\bR\bimported\x124\n" +
+	"\vsource_type\x18\a \x01(\x0e2\x13.rhea.v1.SourceTypeR\n" +
+	"sourceType\x12\x16\n" +
+	"\x06source\x18\b \x01(\tR\x06source\"y\n" +
 	"\tAuthFrame\x12\x12\n" +
 	"\x04conn\x18\x01 \x01(\x06R\x04conn\x12\x10\n" +
 	"\x03num\x18\x02 \x01(\x04R\x03num\x12\x14\n" +
 	"\x05event\x18\x03 \x01(\fR\x05event\x12\x1c\n" +
 	"\tchallenge\x18\x04 \x01(\tR\tchallenge\x12\x12\n" +
-	"\x04host\x18\x05 \x01(\tR\x04hostB\x14Z\x12rhea/proto/relaypbb\x06proto3"
+	"\x04host\x18\x05 \x01(\tR\x04host*E\n" +
+	"\n" +
+	"SourceType\x12\x0f\n" +
+	"\vSOURCE_NONE\x10\x00\x12\a\n" +
+	"\x03IP4\x10\x01\x12\a\n" +
+	"\x03IP6\x10\x02\x12\n" +
+	"\n" +
+	"\x06STREAM\x10\x03\x12\b\n" +
+	"\x04SYNC\x10\x04B\x14Z\x12rhea/proto/relaypbb\x06proto3"
 
 var (
 	file_ingest_proto_rawDescOnce sync.Once
@@ -307,20 +392,23 @@ func file_ingest_proto_rawDescGZIP() []byte {
 	return file_ingest_proto_rawDescData
 }
 
+var file_ingest_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_ingest_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_ingest_proto_goTypes = []any{
-	(*IngestInbox)(nil), // 0: rhea.v1.IngestInbox
-	(*EventFrame)(nil),  // 1: rhea.v1.EventFrame
-	(*AuthFrame)(nil),   // 2: rhea.v1.AuthFrame
+	(SourceType)(0),     // 0: rhea.v1.SourceType
+	(*IngestInbox)(nil), // 1: rhea.v1.IngestInbox
+	(*EventFrame)(nil),  // 2: rhea.v1.EventFrame
+	(*AuthFrame)(nil),   // 3: rhea.v1.AuthFrame
 }
 var file_ingest_proto_depIdxs = []int32{
-	1, // 0: rhea.v1.IngestInbox.event:type_name -> rhea.v1.EventFrame
-	2, // 1: rhea.v1.IngestInbox.auth:type_name -> rhea.v1.AuthFrame
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	2, // 0: rhea.v1.IngestInbox.event:type_name -> rhea.v1.EventFrame
+	3, // 1: rhea.v1.IngestInbox.auth:type_name -> rhea.v1.AuthFrame
+	0, // 2: rhea.v1.EventFrame.source_type:type_name -> rhea.v1.SourceType
+	3, // [3:3] is the sub-list for method output_type
+	3, // [3:3] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_ingest_proto_init() }
@@ -337,13 +425,14 @@ func file_ingest_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ingest_proto_rawDesc), len(file_ingest_proto_rawDesc)),
-			NumEnums:      0,
+			NumEnums:      1,
 			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_ingest_proto_goTypes,
 		DependencyIndexes: file_ingest_proto_depIdxs,
+		EnumInfos:         file_ingest_proto_enumTypes,
 		MessageInfos:      file_ingest_proto_msgTypes,
 	}.Build()
 	File_ingest_proto = out.File

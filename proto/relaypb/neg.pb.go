@@ -125,10 +125,12 @@ func (*NegInbox_Close) isNegInbox_Body() {}
 type NegOpen struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Conn          uint64                 `protobuf:"fixed64,1,opt,name=conn,proto3" json:"conn,omitempty"`
-	Num           uint64                 `protobuf:"varint,2,opt,name=num,proto3" json:"num,omitempty"`        // the session; unique in the gateway's life
-	Filter        []byte                 `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`   // JSON
-	Message       []byte                 `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"` // the first negentropy message, decoded from hex; turn 0
-	Keys          [][]byte               `protobuf:"bytes,5,rep,name=keys,proto3" json:"keys,omitempty"`       // public keys that the connection has authenticated
+	Num           uint64                 `protobuf:"varint,2,opt,name=num,proto3" json:"num,omitempty"`                                                         // the session; unique in the gateway's life
+	Filter        []byte                 `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`                                                    // JSON
+	Message       []byte                 `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`                                                  // the first negentropy message, decoded from hex; turn 0
+	Keys          [][]byte               `protobuf:"bytes,5,rep,name=keys,proto3" json:"keys,omitempty"`                                                        // public keys that the connection has authenticated
+	SourceType    SourceType             `protobuf:"varint,6,opt,name=source_type,json=sourceType,proto3,enum=rhea.v1.SourceType" json:"source_type,omitempty"` // where it comes from, as in Query
+	Source        string                 `protobuf:"bytes,7,opt,name=source,proto3" json:"source,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -196,6 +198,20 @@ func (x *NegOpen) GetKeys() [][]byte {
 		return x.Keys
 	}
 	return nil
+}
+
+func (x *NegOpen) GetSourceType() SourceType {
+	if x != nil {
+		return x.SourceType
+	}
+	return SourceType_SOURCE_NONE
+}
+
+func (x *NegOpen) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
 }
 
 // The client's next message. Answered by one NegReply with the same turn.
@@ -323,18 +339,21 @@ var File_neg_proto protoreflect.FileDescriptor
 
 const file_neg_proto_rawDesc = "" +
 	"\n" +
-	"\tneg.proto\x12\arhea.v1\"\x8a\x01\n" +
+	"\tneg.proto\x12\arhea.v1\x1a\fingest.proto\"\x8a\x01\n" +
 	"\bNegInbox\x12&\n" +
 	"\x04open\x18\x01 \x01(\v2\x10.rhea.v1.NegOpenH\x00R\x04open\x12#\n" +
 	"\x03msg\x18\x02 \x01(\v2\x0f.rhea.v1.NegMsgH\x00R\x03msg\x12)\n" +
 	"\x05close\x18\x03 \x01(\v2\x11.rhea.v1.NegCloseH\x00R\x05closeB\x06\n" +
-	"\x04body\"u\n" +
+	"\x04body\"\xc3\x01\n" +
 	"\aNegOpen\x12\x12\n" +
 	"\x04conn\x18\x01 \x01(\x06R\x04conn\x12\x10\n" +
 	"\x03num\x18\x02 \x01(\x04R\x03num\x12\x16\n" +
 	"\x06filter\x18\x03 \x01(\fR\x06filter\x12\x18\n" +
 	"\amessage\x18\x04 \x01(\fR\amessage\x12\x12\n" +
-	"\x04keys\x18\x05 \x03(\fR\x04keys\"\\\n" +
+	"\x04keys\x18\x05 \x03(\fR\x04keys\x124\n" +
+	"\vsource_type\x18\x06 \x01(\x0e2\x13.rhea.v1.SourceTypeR\n" +
+	"sourceType\x12\x16\n" +
+	"\x06source\x18\a \x01(\tR\x06source\"\\\n" +
 	"\x06NegMsg\x12\x12\n" +
 	"\x04conn\x18\x01 \x01(\x06R\x04conn\x12\x10\n" +
 	"\x03num\x18\x02 \x01(\x04R\x03num\x12\x18\n" +
@@ -362,16 +381,18 @@ var file_neg_proto_goTypes = []any{
 	(*NegOpen)(nil),  // 1: rhea.v1.NegOpen
 	(*NegMsg)(nil),   // 2: rhea.v1.NegMsg
 	(*NegClose)(nil), // 3: rhea.v1.NegClose
+	(SourceType)(0),  // 4: rhea.v1.SourceType
 }
 var file_neg_proto_depIdxs = []int32{
 	1, // 0: rhea.v1.NegInbox.open:type_name -> rhea.v1.NegOpen
 	2, // 1: rhea.v1.NegInbox.msg:type_name -> rhea.v1.NegMsg
 	3, // 2: rhea.v1.NegInbox.close:type_name -> rhea.v1.NegClose
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	4, // 3: rhea.v1.NegOpen.source_type:type_name -> rhea.v1.SourceType
+	4, // [4:4] is the sub-list for method output_type
+	4, // [4:4] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_neg_proto_init() }
@@ -379,6 +400,7 @@ func file_neg_proto_init() {
 	if File_neg_proto != nil {
 		return
 	}
+	file_ingest_proto_init()
 	file_neg_proto_msgTypes[0].OneofWrappers = []any{
 		(*NegInbox_Open)(nil),
 		(*NegInbox_Msg)(nil),

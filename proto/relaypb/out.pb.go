@@ -29,28 +29,32 @@ type Outcome int32
 
 const (
 	Outcome_OUTCOME_UNSPECIFIED Outcome = 0
-	Outcome_NEW                 Outcome = 1 // on disk
-	Outcome_DUPLICATE           Outcome = 2 // was on disk already
-	Outcome_EPHEMERAL           Outcome = 3 // passed on
-	Outcome_REPLACED            Outcome = 4 // refused: a newer version is stored
-	Outcome_INVALID             Outcome = 5 // refused: not a valid event
-	Outcome_BLOCKED             Outcome = 6 // refused: policy or limits
-	Outcome_ERROR               Outcome = 7 // refused: ours is the fault; the client may try again
-	Outcome_AUTHENTICATED       Outcome = 8 // an AUTH that is good
+	Outcome_NEW                 Outcome = 1  // on disk
+	Outcome_DUPLICATE           Outcome = 2  // was on disk already
+	Outcome_EPHEMERAL           Outcome = 3  // passed on
+	Outcome_REPLACED            Outcome = 4  // refused: a newer version is stored
+	Outcome_INVALID             Outcome = 5  // refused: not a valid event
+	Outcome_BLOCKED             Outcome = 6  // refused: policy or limits
+	Outcome_ERROR               Outcome = 7  // refused: ours is the fault; the client may try again
+	Outcome_AUTHENTICATED       Outcome = 8  // an AUTH that is good
+	Outcome_REJECTED            Outcome = 9  // refused by the operator's plugin, whose text may be empty
+	Outcome_SHADOWED            Outcome = 10 // the same, and the client is to believe that it was accepted
 )
 
 // Enum value maps for Outcome.
 var (
 	Outcome_name = map[int32]string{
-		0: "OUTCOME_UNSPECIFIED",
-		1: "NEW",
-		2: "DUPLICATE",
-		3: "EPHEMERAL",
-		4: "REPLACED",
-		5: "INVALID",
-		6: "BLOCKED",
-		7: "ERROR",
-		8: "AUTHENTICATED",
+		0:  "OUTCOME_UNSPECIFIED",
+		1:  "NEW",
+		2:  "DUPLICATE",
+		3:  "EPHEMERAL",
+		4:  "REPLACED",
+		5:  "INVALID",
+		6:  "BLOCKED",
+		7:  "ERROR",
+		8:  "AUTHENTICATED",
+		9:  "REJECTED",
+		10: "SHADOWED",
 	}
 	Outcome_value = map[string]int32{
 		"OUTCOME_UNSPECIFIED": 0,
@@ -62,6 +66,8 @@ var (
 		"BLOCKED":             6,
 		"ERROR":               7,
 		"AUTHENTICATED":       8,
+		"REJECTED":            9,
+		"SHADOWED":            10,
 	}
 )
 
@@ -1039,7 +1045,7 @@ const file_out_proto_rawDesc = "" +
 	"\amessage\x18\x02 \x01(\fR\amessage\x12\x14\n" +
 	"\x05error\x18\x03 \x01(\tR\x05error\x12\x12\n" +
 	"\x04turn\x18\x04 \x01(\rR\x04turn\x12\x18\n" +
-	"\arecords\x18\x05 \x01(\x04R\arecords*\x8f\x01\n" +
+	"\arecords\x18\x05 \x01(\x04R\arecords*\xab\x01\n" +
 	"\aOutcome\x12\x17\n" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\a\n" +
 	"\x03NEW\x10\x01\x12\r\n" +
@@ -1049,7 +1055,10 @@ const file_out_proto_rawDesc = "" +
 	"\aINVALID\x10\x05\x12\v\n" +
 	"\aBLOCKED\x10\x06\x12\t\n" +
 	"\x05ERROR\x10\a\x12\x11\n" +
-	"\rAUTHENTICATED\x10\b*1\n" +
+	"\rAUTHENTICATED\x10\b\x12\f\n" +
+	"\bREJECTED\x10\t\x12\f\n" +
+	"\bSHADOWED\x10\n" +
+	"*1\n" +
 	"\fCompleteness\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\n" +
 	"\n" +

@@ -102,6 +102,12 @@ func (x *EventFrame) size() (n int) {
 	if x.Imported {
 		n += 2
 	}
+	if x.SourceType != 0 {
+		n += 1 + protowire.SizeVarint(uint64(x.SourceType))
+	}
+	if len(x.Source) > 0 {
+		n += 1 + protowire.SizeBytes(len(x.Source))
+	}
 	return n + len(x.unknownFields)
 }
 func (x *EventFrame) append(b []byte) (_ []byte, ok bool) {
@@ -125,6 +131,14 @@ func (x *EventFrame) append(b []byte) (_ []byte, ok bool) {
 	}
 	if x.Imported {
 		b = append(append(b, 0x30), 1)
+	}
+	if x.SourceType != 0 {
+		b = protowire.AppendVarint(append(b, 0x38), uint64(x.SourceType))
+	}
+	if len(x.Source) > 0 {
+		if b, ok = appendText(append(b, 0x42), x.Source); !ok {
+			return nil, false
+		}
 	}
 	return append(b, x.unknownFields...), true
 }
@@ -152,6 +166,12 @@ func (x *EventFrame) read(b []byte) (ok bool) {
 			var v uint64
 			v, b, ok = cutVarint(b)
 			x.Imported = v != 0
+		case 0x38:
+			var v uint64
+			v, b, ok = cutVarint(b)
+			x.SourceType = SourceType(v)
+		case 0x42:
+			x.Source, b, ok = cutText(b)
 		default:
 			ok = false
 		}
@@ -698,6 +718,12 @@ func (x *NegOpen) size() (n int) {
 	for _, v := range x.Keys {
 		n += 1 + protowire.SizeBytes(len(v))
 	}
+	if x.SourceType != 0 {
+		n += 1 + protowire.SizeVarint(uint64(x.SourceType))
+	}
+	if len(x.Source) > 0 {
+		n += 1 + protowire.SizeBytes(len(x.Source))
+	}
 	return n + len(x.unknownFields)
 }
 func (x *NegOpen) append(b []byte) (_ []byte, ok bool) {
@@ -719,6 +745,14 @@ func (x *NegOpen) append(b []byte) (_ []byte, ok bool) {
 	for _, v := range x.Keys {
 		b = protowire.AppendBytes(append(b, 0x2a), v)
 	}
+	if x.SourceType != 0 {
+		b = protowire.AppendVarint(append(b, 0x30), uint64(x.SourceType))
+	}
+	if len(x.Source) > 0 {
+		if b, ok = appendText(append(b, 0x3a), x.Source); !ok {
+			return nil, false
+		}
+	}
 	return append(b, x.unknownFields...), true
 }
 func (x *NegOpen) read(b []byte) (ok bool) {
@@ -739,6 +773,12 @@ func (x *NegOpen) read(b []byte) (ok bool) {
 			room(&x.Keys, tag, b)
 			v, rest, good := cutCopy(b)
 			x.Keys, b, ok = append(x.Keys, v), rest, good
+		case 0x30:
+			var v uint64
+			v, b, ok = cutVarint(b)
+			x.SourceType = SourceType(v)
+		case 0x3a:
+			x.Source, b, ok = cutText(b)
 		default:
 			ok = false
 		}
@@ -1765,6 +1805,12 @@ func (x *Query) size() (n int) {
 	if x.Count {
 		n += 2
 	}
+	if x.SourceType != 0 {
+		n += 1 + protowire.SizeVarint(uint64(x.SourceType))
+	}
+	if len(x.Source) > 0 {
+		n += 1 + protowire.SizeBytes(len(x.Source))
+	}
 	return n + len(x.unknownFields)
 }
 func (x *Query) append(b []byte) (_ []byte, ok bool) {
@@ -1795,6 +1841,14 @@ func (x *Query) append(b []byte) (_ []byte, ok bool) {
 	if x.Count {
 		b = append(append(b, 0x40), 1)
 	}
+	if x.SourceType != 0 {
+		b = protowire.AppendVarint(append(b, 0x48), uint64(x.SourceType))
+	}
+	if len(x.Source) > 0 {
+		if b, ok = appendText(append(b, 0x52), x.Source); !ok {
+			return nil, false
+		}
+	}
 	return append(b, x.unknownFields...), true
 }
 func (x *Query) read(b []byte) (ok bool) {
@@ -1823,6 +1877,12 @@ func (x *Query) read(b []byte) (ok bool) {
 			var v uint64
 			v, b, ok = cutVarint(b)
 			x.Count = v != 0
+		case 0x48:
+			var v uint64
+			v, b, ok = cutVarint(b)
+			x.SourceType = SourceType(v)
+		case 0x52:
+			x.Source, b, ok = cutText(b)
 		default:
 			ok = false
 		}

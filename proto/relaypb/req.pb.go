@@ -131,10 +131,14 @@ type Query struct {
 	Filters []byte                 `protobuf:"bytes,3,opt,name=filters,proto3" json:"filters,omitempty"`  // JSON objects, comma separated, as the client sent them
 	Granted uint64                 `protobuf:"varint,4,opt,name=granted,proto3" json:"granted,omitempty"` // bytes of events that may be sent; more comes with Credit
 	// A query that another reqworker began: where its last Part ended.
-	Cursor        []byte   `protobuf:"bytes,5,opt,name=cursor,proto3" json:"cursor,omitempty"`
-	AsOf          uint64   `protobuf:"varint,6,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
-	Keys          [][]byte `protobuf:"bytes,7,rep,name=keys,proto3" json:"keys,omitempty"`    // public keys that the connection has authenticated
-	Count         bool     `protobuf:"varint,8,opt,name=count,proto3" json:"count,omitempty"` // a COUNT; granted, cursor and as_of mean nothing
+	Cursor []byte   `protobuf:"bytes,5,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	AsOf   uint64   `protobuf:"varint,6,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
+	Keys   [][]byte `protobuf:"bytes,7,rep,name=keys,proto3" json:"keys,omitempty"`    // public keys that the connection has authenticated
+	Count  bool     `protobuf:"varint,8,opt,name=count,proto3" json:"count,omitempty"` // a COUNT; granted, cursor and as_of mean nothing
+	// Where it comes from, as in EventFrame, if the policy has a read plugin and this
+	// query was not admitted before.
+	SourceType    SourceType `protobuf:"varint,9,opt,name=source_type,json=sourceType,proto3,enum=rhea.v1.SourceType" json:"source_type,omitempty"`
+	Source        string     `protobuf:"bytes,10,opt,name=source,proto3" json:"source,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -223,6 +227,20 @@ func (x *Query) GetCount() bool {
 		return x.Count
 	}
 	return false
+}
+
+func (x *Query) GetSourceType() SourceType {
+	if x != nil {
+		return x.SourceType
+	}
+	return SourceType_SOURCE_NONE
+}
+
+func (x *Query) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
 }
 
 // The client has taken what it was sent. Counted from the query's start, so that
@@ -352,12 +370,12 @@ var File_req_proto protoreflect.FileDescriptor
 
 const file_req_proto_rawDesc = "" +
 	"\n" +
-	"\treq.proto\x12\arhea.v1\"\x8a\x01\n" +
+	"\treq.proto\x12\arhea.v1\x1a\fingest.proto\"\x8a\x01\n" +
 	"\bReqInbox\x12&\n" +
 	"\x05query\x18\x01 \x01(\v2\x0e.rhea.v1.QueryH\x00R\x05query\x12)\n" +
 	"\x06credit\x18\x02 \x01(\v2\x0f.rhea.v1.CreditH\x00R\x06credit\x12#\n" +
 	"\x04stop\x18\x03 \x01(\v2\r.rhea.v1.StopH\x00R\x04stopB\x06\n" +
-	"\x04body\"\xb8\x01\n" +
+	"\x04body\"\x86\x02\n" +
 	"\x05Query\x12\x12\n" +
 	"\x04conn\x18\x01 \x01(\x06R\x04conn\x12\x10\n" +
 	"\x03num\x18\x02 \x01(\x04R\x03num\x12\x18\n" +
@@ -366,7 +384,11 @@ const file_req_proto_rawDesc = "" +
 	"\x06cursor\x18\x05 \x01(\fR\x06cursor\x12\x13\n" +
 	"\x05as_of\x18\x06 \x01(\x04R\x04asOf\x12\x12\n" +
 	"\x04keys\x18\a \x03(\fR\x04keys\x12\x14\n" +
-	"\x05count\x18\b \x01(\bR\x05count\"`\n" +
+	"\x05count\x18\b \x01(\bR\x05count\x124\n" +
+	"\vsource_type\x18\t \x01(\x0e2\x13.rhea.v1.SourceTypeR\n" +
+	"sourceType\x12\x16\n" +
+	"\x06source\x18\n" +
+	" \x01(\tR\x06source\"`\n" +
 	"\x06Credit\x12\x12\n" +
 	"\x04conn\x18\x01 \x01(\x06R\x04conn\x12\x10\n" +
 	"\x03num\x18\x02 \x01(\x04R\x03num\x12\x16\n" +
@@ -394,16 +416,18 @@ var file_req_proto_goTypes = []any{
 	(*Query)(nil),    // 1: rhea.v1.Query
 	(*Credit)(nil),   // 2: rhea.v1.Credit
 	(*Stop)(nil),     // 3: rhea.v1.Stop
+	(SourceType)(0),  // 4: rhea.v1.SourceType
 }
 var file_req_proto_depIdxs = []int32{
 	1, // 0: rhea.v1.ReqInbox.query:type_name -> rhea.v1.Query
 	2, // 1: rhea.v1.ReqInbox.credit:type_name -> rhea.v1.Credit
 	3, // 2: rhea.v1.ReqInbox.stop:type_name -> rhea.v1.Stop
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	4, // 3: rhea.v1.Query.source_type:type_name -> rhea.v1.SourceType
+	4, // [4:4] is the sub-list for method output_type
+	4, // [4:4] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_req_proto_init() }
@@ -411,6 +435,7 @@ func file_req_proto_init() {
 	if File_req_proto != nil {
 		return
 	}
+	file_ingest_proto_init()
 	file_req_proto_msgTypes[0].OneofWrappers = []any{
 		(*ReqInbox_Query)(nil),
 		(*ReqInbox_Credit)(nil),

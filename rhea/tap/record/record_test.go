@@ -247,17 +247,17 @@ func TestLosses(t *testing.T) {
 
 func TestRedact(t *testing.T) {
 	key, other := bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32)
-	secrets := []string{"a challenge", "an auth event", "host.example", string(key), "machine.example"}
+	secrets := []string{"a challenge", "an auth event", "host.example", string(key), "machine.example", "192.0.2.7"}
 	synctest.Test(t, func(t *testing.T) {
 		w := begin(t, Options{Redact: []string{Auth, Addresses}}, nil)
 		w.say(w.space.Ingest(1), &relaypb.IngestInbox{Body: &relaypb.IngestInbox_Auth{Auth: &relaypb.AuthFrame{
 			Conn: 1, Num: 2, Event: []byte(`{"content":"an auth event"}`), Challenge: "a challenge", Host: "host.example",
 		}}})
 		w.say(w.space.Out(1), &relaypb.OutInbox{Body: &relaypb.OutInbox_Verdict{Verdict: &relaypb.Verdict{Num: 2, Key: key}}})
-		w.say(w.space.Ingest(1), &relaypb.IngestInbox{Body: &relaypb.IngestInbox_Event{Event: &relaypb.EventFrame{Num: 3, Event: []byte("{}"), Keys: [][]byte{other, key}}}})
-		w.say(w.space.Req(1), &relaypb.ReqInbox{Body: &relaypb.ReqInbox_Query{Query: &relaypb.Query{Num: 4, Keys: [][]byte{key}}}})
+		w.say(w.space.Ingest(1), &relaypb.IngestInbox{Body: &relaypb.IngestInbox_Event{Event: &relaypb.EventFrame{Num: 3, Event: []byte("{}"), Source: "192.0.2.7", Keys: [][]byte{other, key}}}})
+		w.say(w.space.Req(1), &relaypb.ReqInbox{Body: &relaypb.ReqInbox_Query{Query: &relaypb.Query{Num: 4, Source: "192.0.2.7", Keys: [][]byte{key}}}})
 		w.say(w.space.Sub(1), &relaypb.SubInbox{Body: &relaypb.SubInbox_Watch{Watch: &relaypb.Watch{Num: 5, Keys: [][]byte{key}}}})
-		w.say(w.space.Neg(1), &relaypb.NegInbox{Body: &relaypb.NegInbox_Open{Open: &relaypb.NegOpen{Num: 6, Keys: [][]byte{key}}}})
+		w.say(w.space.Neg(1), &relaypb.NegInbox{Body: &relaypb.NegInbox_Open{Open: &relaypb.NegOpen{Num: 6, Source: "192.0.2.7", Keys: [][]byte{key}}}})
 		w.say(w.space.Scan(), &relaypb.ScanInbox{Body: &relaypb.ScanInbox_Scan{Scan: &relaypb.Scan{AsOf: 7, Keys: [][]byte{key}}}})
 		w.say(w.space.Member(subject.Writer), &relaypb.Member{Stage: "writer", Instance: 9, Host: "machine.example", Pid: 17, Seq: 8})
 		w.say("a.b.v1.unknown.1", &relaypb.Member{Host: "machine.example"})

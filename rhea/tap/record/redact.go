@@ -20,7 +20,8 @@ const (
 	// Auth: the event and the challenge of every AUTH are emptied, and each key that a
 	// connection has authenticated is another one, the same throughout the recording.
 	Auth = "auth"
-	// Addresses: the names of machines, and the address that a client has connected to.
+	// Addresses: the names of machines, the address that a client has connected to, and
+	// its own, which is on the bus when the policy has a plugin.
 	Addresses = "addresses"
 )
 
@@ -83,6 +84,18 @@ func (r *redactor) edit(m proto.Message) {
 		}
 		if r.auth || r.addresses {
 			m.Host = "redacted"
+		}
+	case *relaypb.EventFrame:
+		if r.addresses {
+			m.Source = ""
+		}
+	case *relaypb.Query:
+		if r.addresses {
+			m.Source = ""
+		}
+	case *relaypb.NegOpen:
+		if r.addresses {
+			m.Source = ""
 		}
 	case *relaypb.Member:
 		if r.addresses {
