@@ -50,6 +50,8 @@ type core struct {
 	writer  subject.Instance
 	out     []frame
 	result  Result
+	marks   []mark // in the order of num; see mark.go
+	failed  bool   // an event that was answered has no final answer
 }
 
 func newCore(space subject.Space, instance subject.Instance, trusted bool) *core {
@@ -99,6 +101,9 @@ func (c *core) verdict(v *relaypb.Verdict) *event {
 	delete(c.waiting, e.num)
 	c.window.Give(len(e.line.Event))
 	c.result.count(v, e.copies > 1)
+	if v.Outcome == relaypb.Outcome_ERROR {
+		c.fail(e.num)
+	}
 	return e
 }
 

@@ -6,7 +6,8 @@
 //	leaves    EventFrames to ingest.<shard>, spread over all shards
 //	owns      the raw events that are not answered yet (4 MiB), to send them again
 //	order     none between lines: the store's rules do not depend on it
-//	on death  run it again; what was stored before is answered as a duplicate
+//	on death  run it again; what was stored before is answered as a duplicate, or with
+//	          Resume mostly not sent: see State
 //
 // An event is sent again when its shard's ingester or the writer has been
 // replaced, and when it is unanswered for two seconds, then four, and so on.
@@ -32,6 +33,9 @@ type Options struct {
 	MaxLine int       // bytes of the longest event
 	// Progress, which may be nil, is called a few times a second.
 	Progress func(Progress)
+	// Resume lets an import of files that was cut go on where it was, by what it has
+	// kept beside each (StateSuffix): it must have been given then too.
+	Resume   bool
 	AllNotes bool // Note hears of every line that was rejected, not only the first ten
 	// Note is called for the lines that were rejected.
 	Note func(place, reason string)
@@ -67,6 +71,9 @@ var ErrLost = fmt.Errorf("the relay has not answered anything for %s", givingUp)
 func Run(ctx context.Context, b *bus.Bus, o Options) (Result, error) {
 	started := time.Now()
 	size, err := present(o.Files)
+	if err == nil && o.Resume {
+		err = checkResumable(o.Files)
+	}
 	if err != nil {
 		return Result{}, err
 	}

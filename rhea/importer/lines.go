@@ -16,6 +16,9 @@ type Line struct {
 	Event  []byte // without white space around it; nil when TooLong
 	// TooLong says that the line goes beyond the limit and was left out.
 	TooLong bool
+	// Mark, if set, says that this is no line but where the lines before it end: a
+	// place that an import can go on from.
+	Mark *State
 }
 
 // Place names the line for a person.
@@ -28,16 +31,25 @@ func (l Line) Place() string {
 
 // readLines sends the lines of r that are not blank to out, up to where r cannot be
 // read any further; a line that is cut there is not sent. Of an event longer than
-// limit bytes it sends a note, and holds no more than maxRaw of it in memory.
-func readLines(ctx context.Context, file string, r io.Reader, limit int, out chan<- Line) error {
+// limit bytes it sends a note, and holds no more than maxRaw of it in memory. With
+// from, it begins there and sends marks.
+func readLines(ctx context.Context, file string, r io.Reader, limit int, from *State, out chan<- Line) error {
 	unpacked, err := unpack(r)
 	if err != nil {
 		return fmt.Errorf("%s: %w", Line{File: file, Number: 1}.Place(), explain(err))
 	}
 	defer unpacked.Close()
+	var track *tracker
+	first := 1
+	if from != nil {
+		if track, err = skip(file, unpacked, *from); err != nil {
+			return err
+		}
+		first += from.Lines
+	}
 	buffered := bufio.NewReaderSize(unpacked, 64<<10)
-	for number := 1; ; number++ {
-		text, tooLong, err := readLine(buffered, maxRaw(limit))
+	for number := first; ; number++ {
+		text, tooLong, err := readLine(buffered, maxRaw(limit), track)
 		if err != nil && err != io.EOF {
 			return fmt.Errorf("%s: %w", Line{File: file, Number: number}.Place(), explain(err))
 		}
@@ -46,15 +58,27 @@ func readLines(ctx context.Context, file string, r io.Reader, limit int, out cha
 			line.Event, line.TooLong = nil, true
 		}
 		if len(line.Event) > 0 || line.TooLong {
-			select {
-			case out <- line:
-			case <-ctx.Done():
-				return ctx.Err()
+			if err := send(ctx, out, line); err != nil {
+				return err
+			}
+		}
+		if mark := track.mark(err == io.EOF); mark != nil {
+			if err := send(ctx, out, Line{File: file, Mark: mark}); err != nil {
+				return err
 			}
 		}
 		if err == io.EOF {
 			return nil
 		}
+	}
+}
+
+func send(ctx context.Context, out chan<- Line, line Line) error {
+	select {
+	case out <- line:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
@@ -75,9 +99,10 @@ func unfried(line []byte) []byte {
 }
 
 // readLine reads up to the next newline. The text is the caller's to keep.
-func readLine(r *bufio.Reader, limit int) (text []byte, tooLong bool, err error) {
+func readLine(r *bufio.Reader, limit int, track *tracker) (text []byte, tooLong bool, err error) {
 	for {
 		piece, err := r.ReadSlice('\n')
+		track.take(piece)
 		if len(text)+len(bytes.TrimRight(piece, "\r\n")) > limit {
 			text, tooLong = nil, true
 		}

@@ -27,7 +27,7 @@ func FuzzReadLines(f *testing.F) {
 			}
 		}
 		got := make(chan Line, len(want)+1)
-		if err := readLines(t.Context(), "", bytes.NewReader(text), limit, got); err != nil {
+		if err := readLines(t.Context(), "", bytes.NewReader(text), limit, nil, got); err != nil {
 			t.Fatal(err)
 		}
 		close(got)

@@ -24,6 +24,7 @@ type Result struct {
 	Failed     int            // the relay's own errors: worth another try
 	Unanswered int
 	Resent     int // copies sent beyond the first, not a fate
+	Before     int // lines of the import that this one goes on from, no fate either
 	Took       time.Duration
 }
 
@@ -84,6 +85,9 @@ func (r *Result) Write(w io.Writer) error {
 		rate = float64(r.Lines()) / r.Took.Seconds()
 	}
 	fmt.Fprintf(&b, "%s events in %s (%s/s)\n", Thousands(r.Lines()), r.Took.Round(10*time.Millisecond), Thousands(int(rate)))
+	if r.Before > 0 {
+		fmt.Fprintf(&b, "went on behind %s lines that had been imported\n", Thousands(r.Before))
+	}
 	row := func(n int, what string, always bool) {
 		if n > 0 || always {
 			fmt.Fprintf(&b, "%12s  %s\n", Thousands(n), what)

@@ -11,6 +11,7 @@ import (
 
 	"rhea/proto/bus"
 	"rhea/proto/relaypb"
+	"rhea/proto/subject"
 )
 
 // session is the shell around the core; all fields but o and the channels are the
@@ -29,6 +30,11 @@ type session struct {
 	taken  atomic.Int64 // bytes read from them; the reader's to add to
 	latest time.Time    // of the last answer, or of the first event after a pause
 	ended  bool         // all lines are read
+
+	// Of an import that goes on later; see resume.go.
+	from  map[string]State // by file, where it begins; nil without
+	store string
+	seq   subject.Seq // as last seen
 }
 
 func (s *session) run(ctx context.Context) error {
@@ -39,19 +45,31 @@ func (s *session) run(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	if s.o.Resume {
+		if err := s.goOn(ctx); err != nil {
+			return err
+		}
+	}
 	// The reader ends with its files or with ctx; but not while a Read blocks, as
 	// one of a terminal may for ever, so nobody waits for it.
 	go func() {
 		s.read <- s.readAll(ctx)
 		close(s.lines)
 	}()
-	return s.loop(ctx)
+	err := s.loop(ctx)
+	if s.o.Resume {
+		err = errors.Join(err, s.keep())
+		if err == nil && s.core.result.Complete() {
+			err = s.forget()
+		}
+	}
+	return err
 }
 
 // readAll reads the files one after the other.
 func (s *session) readAll(ctx context.Context) error {
 	if len(s.o.Files) == 0 {
-		return readLines(ctx, "", s.o.Stdin, s.o.MaxLine, s.lines)
+		return readLines(ctx, "", s.o.Stdin, s.o.MaxLine, nil, s.lines)
 	}
 	for _, name := range s.o.Files {
 		if err := s.readFile(ctx, name); err != nil {
@@ -63,14 +81,18 @@ func (s *session) readAll(ctx context.Context) error {
 
 func (s *session) readFile(ctx context.Context, name string) error {
 	if name == "-" {
-		return readLines(ctx, "", s.o.Stdin, s.o.MaxLine, s.lines)
+		return readLines(ctx, "", s.o.Stdin, s.o.MaxLine, nil, s.lines)
 	}
 	f, err := os.Open(name)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	return readLines(ctx, name, counted{f, &s.taken}, s.o.MaxLine, s.lines)
+	var from *State
+	if state, ok := s.from[name]; ok {
+		from = &state
+	}
+	return readLines(ctx, name, counted{f, &s.taken}, s.o.MaxLine, from, s.lines)
 }
 
 // counted adds up what is read.
@@ -114,6 +136,9 @@ func (s *session) loop(ctx context.Context) error {
 		case now := <-ticker.C:
 			s.core.tick(now)
 			s.report()
+			if err := s.keep(); err != nil {
+				return errors.Join(readErr, err)
+			}
 			if len(s.core.waiting) > 0 && now.Sub(s.latest) > givingUp {
 				return errors.Join(readErr, ErrLost)
 			}
@@ -167,7 +192,9 @@ func (s *session) take(next *Line) *Line {
 				return nil
 			}
 		}
-		if next.TooLong {
+		if next.Mark != nil {
+			s.core.mark(next.File, *next.Mark)
+		} else if next.TooLong {
 			s.core.result.TooLong++
 			s.note(*next, fmt.Sprintf("longer than %s bytes", Thousands(s.o.MaxLine)))
 		} else {

@@ -17,7 +17,7 @@ import (
 func read(t *testing.T, file []byte, limit int) (events []string, err error) {
 	t.Helper()
 	lines := make(chan Line, 10_000)
-	err = readLines(t.Context(), "f", bytes.NewReader(file), limit, lines)
+	err = readLines(t.Context(), "f", bytes.NewReader(file), limit, nil, lines)
 	close(lines)
 	for line := range lines {
 		events = append(events, string(line.Event))
@@ -83,7 +83,7 @@ func TestPackedCutShort(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for _, end := range []int{5, len(file) / 2, len(file) - 1} {
 				found := make(chan Line, len(lines)+1)
-				err := readLines(t.Context(), "f", bytes.NewReader(file[:end]), 100, found)
+				err := readLines(t.Context(), "f", bytes.NewReader(file[:end]), 100, nil, found)
 				close(found)
 				n := 0
 				for line := range found {

@@ -19,11 +19,14 @@ in a row of its own: most likely its first copy is what is stored. Ends with exi
 line has no final answer.
 
   --no-verify          trust the signatures, which saves most of the work
+  --resume             keep beside each FILE how far it is imported, in FILE.rhea-import, and go
+                       on from there, if the import before was cut and was given --resume too
   --show-rejected      name every line that is rejected, not only the first ten` + operatorFlags
 
 type importFlagSet struct {
 	Flags struct {
 		NoVerify     bool `toml:"no-verify"`
+		Resume       bool `toml:"resume"`
 		ShowRejected bool `toml:"show-rejected"`
 	} `toml:"-"`
 }
@@ -37,7 +40,7 @@ func importEvents(h stage.Host) int {
 	return o.withBus(func(ctx context.Context, b *bus.Bus) error {
 		bar := newBar(h.Stderr)
 		options := importer.Options{
-			Files: o.rest, Stdin: h.Stdin, Trusted: own.Flags.NoVerify, MaxLine: o.cfg.Limits.MaxMessageLength,
+			Files: o.rest, Stdin: h.Stdin, Trusted: own.Flags.NoVerify, Resume: own.Flags.Resume, MaxLine: o.cfg.Limits.MaxMessageLength,
 			AllNotes: own.Flags.ShowRejected,
 			Note:     func(place, reason string) { bar.above(fmt.Sprintf("%s: %s", place, reason)) },
 		}
