@@ -15,13 +15,6 @@ import (
 	"rhea/proto/relaypb"
 )
 
-// Query says which events to read, and in which order.
-type Query struct {
-	Filters   []string // JSON; an event that matches one of them is read; none is all
-	Ascending bool     // oldest first
-	Limit     int      // events in all; 0 is any number
-}
-
 // How a query is asked slice by slice: how many bytes at a time, how long one
 // slice may take, and how long a writer that is away or busy is waited for.
 const (
@@ -42,54 +35,89 @@ const (
 // later. If the old version's turn had come, both are written. Of the other events
 // committed meanwhile, those that lie ahead are written.
 func Scan(ctx context.Context, b *bus.Bus, q Query, w io.Writer) (int, error) {
-	if err := q.Check(); err != nil {
+	ask, err := q.ask(relaypb.Want_EVENTS)
+	if err != nil {
 		return 0, err
 	}
-	filters := []byte("{}")
-	if len(q.Filters) > 0 {
-		filters = []byte(strings.Join(q.Filters, ","))
-	}
 	out := bufio.NewWriterSize(w, sliceBytes)
-	ask := &relaypb.Scan{Filters: filters, MaxBytes: sliceBytes, Ascending: q.Ascending, Everything: true}
 	written := 0
-	for {
-		reply, err := slice(ctx, b, ask)
-		if err != nil {
-			return written, errors.Join(err, out.Flush())
-		}
+	err = eachSlice(ctx, b, ask, func(reply *relaypb.ScanReply) (more bool, err error) {
 		for _, event := range reply.Events {
 			if q.Limit > 0 && written >= q.Limit {
 				break
+			}
+			if q.behind != nil {
+				e, err := nostr.ParseEvent(event, nostr.EventLimits{})
+				if err != nil {
+					return false, fmt.Errorf("an event that is stored: %w", err)
+				}
+				if !q.passed(e) {
+					continue
+				}
+				q.behind = nil // all others come behind it too
 			}
 			out.Write(event) // an error stays, and comes out of Flush
 			out.WriteByte('\n')
 			written++
 		}
 		if err := out.Flush(); err != nil {
-			if errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe) {
-				return written, nil
-			}
-			return written, err
+			return false, err
 		}
-		if reply.Done || q.Limit > 0 && written >= q.Limit {
-			return written, nil
+		if q.Progress != nil {
+			q.Progress(written)
+		}
+		return q.Limit == 0 || written < q.Limit, nil
+	})
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe) {
+		err = nil
+	}
+	return written, err
+}
+
+// Count returns how many events match a query. With a limit, of the query or of one of
+// its filters, they have to be read.
+func Count(ctx context.Context, b *bus.Bus, q Query) (int, error) {
+	if q.limited() {
+		return Scan(ctx, b, q, io.Discard)
+	}
+	q.Ascending = false // at one moment
+	ask, err := q.ask(relaypb.Want_COUNT)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	err = eachSlice(ctx, b, ask, func(reply *relaypb.ScanReply) (more bool, err error) {
+		n += int(reply.Count)
+		return true, nil
+	})
+	return n, err
+}
+
+// ask makes the question for the first slice.
+func (q Query) ask(want relaypb.Want) (*relaypb.Scan, error) {
+	if err := q.Check(); err != nil {
+		return nil, err
+	}
+	filters, err := q.bounded()
+	return &relaypb.Scan{Filters: filters, MaxBytes: sliceBytes, Ascending: q.Ascending, Everything: true, Want: want}, err
+}
+
+// eachSlice asks for one slice after the other until take has enough.
+func eachSlice(ctx context.Context, b *bus.Bus, ask *relaypb.Scan, take func(*relaypb.ScanReply) (more bool, err error)) error {
+	for {
+		reply, err := slice(ctx, b, ask)
+		if err != nil {
+			return err
+		}
+		more, err := take(reply)
+		if err != nil || !more || reply.Done {
+			return err
 		}
 		ask.Cursor = reply.Cursor
-		if !q.Ascending { // else the new version of a replaced event would be left out too
+		if !ask.Ascending { // else the new version of a replaced event would be left out too
 			ask.AsOf = reply.AsOf
 		}
 	}
-}
-
-// Check says what is wrong with the filters, so that a typing error is answered
-// before anything is asked.
-func (q Query) Check() error {
-	for _, f := range q.Filters {
-		if _, err := nostr.ParseFilters([]byte(f), nostr.FilterLimits{MaxFilters: 1000, MaxValues: 1_000_000}); err != nil {
-			return fmt.Errorf("filter %s: %w", f, err)
-		}
-	}
-	return nil
 }
 
 // slice asks for one slice, again while nobody is there to answer: the cursor

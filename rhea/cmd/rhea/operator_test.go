@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -89,6 +90,7 @@ func TestOperator(t *testing.T) {
 
 	stored := exported(t, data)
 	checkScans(t, data, stored)
+	checkExports(t, data, stored)
 	checkStatus(t, data)
 
 	for _, c := range []struct {
@@ -101,6 +103,10 @@ func TestOperator(t *testing.T) {
 		{[]string{"scan", "--data", data, `{"kinds":1}`}, stage.ExitUsage, `filter {"kinds":1}: `},
 		{[]string{"scan", "--data", data}, stage.ExitUsage, "which events?"},
 		{[]string{"scan", "--data", data, "--limit=-1", "{}"}, stage.ExitUsage, "--limit is -1"},
+		{[]string{"count", "--data", data, "--since", "yesterday"}, stage.ExitUsage, `--since is "yesterday": want a time in Unix seconds`},
+		{[]string{"export", "--data", data, "--resume"}, stage.ExitUsage, "--resume goes with --out FILE"},
+		{[]string{"export", "--data", data, "--resume", "--out", "x.gz"}, stage.ExitUsage, "x.gz is compressed"},
+		{[]string{"export", "--data", data, "--out", "no/such/x"}, 1, "no/such"},
 		{[]string{"import", "--data", data, "no/such"}, 1, "no/such"},
 	} {
 		if code, _, errs := call("", c.args...); code != c.code || !strings.Contains(errs, c.want) {
@@ -199,6 +205,35 @@ func checkScans(t *testing.T, data string, stored []*nostr.Event) {
 		t.Fatal(errs)
 	}
 	same(t, "the oldest seven", parsed(t, out), stored[:7])
+}
+
+// checkExports holds counts, spans of time and files against the events.
+func checkExports(t *testing.T, data string, stored []*nostr.Event) {
+	t.Helper()
+	since, until := stored[len(stored)/3].CreatedAt, stored[len(stored)/2].CreatedAt
+	span := fmt.Sprintf(`{"since":%d,"until":%d}`, since, until)
+	want := nostrtest.OracleJSON(stored, []byte(span))
+	for _, args := range [][]string{
+		{"count", span}, {"scan", "--count", "[" + span + "]"}, {"count", "--since", fmt.Sprint(since), "--until", fmt.Sprint(until)},
+		{"scan", "--count", fmt.Sprintf(`{"limit":%d}`, len(want))},
+	} {
+		if code, out, errs := call("", append(args, "--data", data)...); code != 0 || out != fmt.Sprintln(len(want)) {
+			t.Errorf("%q: code %d, %s, want %d\n%s", args, code, out, len(want), errs)
+		}
+	}
+	code, out, errs := call("", "export", "--data", data, "--reverse", "--since", fmt.Sprint(since), "--until", fmt.Sprint(until))
+	if code != 0 {
+		t.Fatal(errs)
+	}
+	same(t, "export --reverse", parsed(t, out), want)
+	file := filepath.Join(t.TempDir(), "all.jsonl.zst")
+	if code, _, errs = call("", "export", "--data", data, "--out", file); code != 0 {
+		t.Fatal(errs)
+	}
+	all := fmt.Sprintf("\n%12d  duplicate", len(stored))
+	if code, out, errs = call("", "import", "--no-verify", "--data", data, file); code != 0 || !strings.Contains(out, all) {
+		t.Errorf("code %d, %s; want %s\n%s", code, out, all, errs)
+	}
 }
 
 func checkStatus(t *testing.T, data string) {

@@ -47,9 +47,19 @@ func (b *bar) show(p importer.Progress) {
 	lines := p.Result.Lines()
 	took := time.Since(b.started)
 	rate := float64(lines) / took.Seconds()
-	fmt.Fprintf(b.w, "%s%s events, %s/s · %s accepted, %s rejected · %s in flight%s", clearLine,
+	b.text(fmt.Sprintf("%s events, %s/s · %s accepted, %s rejected · %s in flight%s",
 		importer.Thousands(lines), importer.Thousands(int(rate)), importer.Thousands(p.Result.Accepted+p.Result.Found),
-		importer.Thousands(p.Result.Rejections()+p.Result.TooLong), importer.Thousands(p.Waiting), remaining(p.Read, p.Size, took))
+		importer.Thousands(p.Result.Rejections()+p.Result.TooLong), importer.Thousands(p.Waiting), remaining(p.Read, p.Size, took)))
+}
+
+// events shows how many events have been written.
+func (b *bar) events(n int) {
+	rate := float64(n) / time.Since(b.started).Seconds()
+	b.text(fmt.Sprintf("%s events, %s/s", importer.Thousands(n), importer.Thousands(int(rate))))
+}
+
+func (b *bar) text(line string) {
+	fmt.Fprint(b.w, clearLine+line)
 	b.shown = true
 }
 
