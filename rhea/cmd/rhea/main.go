@@ -35,6 +35,7 @@ func commands() []command {
 		{"export", "write stored events as JSON lines, oldest first", export, nil},
 		{"scan", "write the events that match a filter, newest first", scan, nil},
 		{"count", "say how many stored events match a filter", count, nil},
+		{"info", "say what a relay's store holds, and how large it is", showInfo, nil},
 		{"status", "show the processes of a running relay and what they do", showStatus, nil},
 		{"top", "watch a running relay live in the terminal", showTop, nil},
 		{"config", "check a file of settings: rhea config check FILE", config, nil},

@@ -17,6 +17,7 @@ import (
 	"rhea/proto/nostr"
 	"rhea/proto/nostr/nostrtest"
 	"rhea/proto/stage"
+	"rhea/rhea/operate"
 	"rhea/rhea/status"
 )
 
@@ -91,6 +92,7 @@ func TestOperator(t *testing.T) {
 	stored := exported(t, data)
 	checkScans(t, data, stored)
 	checkExports(t, data, stored)
+	running := checkInfo(t, data, stored)
 	checkStatus(t, data)
 
 	for _, c := range []struct {
@@ -119,6 +121,13 @@ func TestOperator(t *testing.T) {
 		t.Fatalf("it ends with code %d", code)
 	}
 	if code, out, errs = call("", "check", "--data", data); code != 0 || !strings.Contains(out, "the store is sound") {
+		t.Errorf("code %d\n%s\n%s", code, out, errs)
+	}
+	atRest := checkInfo(t, data, stored)
+	if running.Running == "" || atRest.Running != "" || running.Store != atRest.Store || running.Format != atRest.Format || running.Head != atRest.Head {
+		t.Errorf("running %+v, stopped %+v", running, atRest)
+	}
+	if code, out, errs = call("", "info", "--data", data); code != 0 || !strings.Contains(out, "read from disk: no relay runs") || !strings.Contains(out, "\nsettings: disk_reserve ") {
 		t.Errorf("code %d\n%s\n%s", code, out, errs)
 	}
 	if code, _, errs = call("", "export", "--data", data); code != 1 || !strings.Contains(errs, "no relay runs on "+data) {
@@ -234,6 +243,25 @@ func checkExports(t *testing.T, data string, stored []*nostr.Event) {
 	if code, out, errs = call("", "import", "--no-verify", "--data", data, file); code != 0 || !strings.Contains(out, all) {
 		t.Errorf("code %d, %s; want %s\n%s", code, out, all, errs)
 	}
+}
+
+// checkInfo holds what is said of a store against the events in it.
+func checkInfo(t *testing.T, data string, stored []*nostr.Event) (info operate.Info) {
+	t.Helper()
+	code, out, errs := call("", "info", "--json", "--data", data)
+	if code != 0 {
+		t.Fatal(errs)
+	}
+	if err := json.Unmarshal([]byte(out), &info); err != nil {
+		t.Fatal(err)
+	}
+	if info.Events != uint64(len(stored)) || info.Oldest != stored[0].CreatedAt || info.Newest != stored[len(stored)-1].CreatedAt {
+		t.Errorf("%s; %d events from %d to %d are stored", out, len(stored), stored[0].CreatedAt, stored[len(stored)-1].CreatedAt)
+	}
+	if info.Bytes == 0 || info.Parts == nil || info.Parts.WAL+info.Parts.Tables == 0 {
+		t.Error(out)
+	}
+	return info
 }
 
 func checkStatus(t *testing.T, data string) {

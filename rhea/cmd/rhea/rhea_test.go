@@ -67,6 +67,7 @@ func TestUsage(t *testing.T) {
 		{"stage writer --gateway.listen :1", stage.ExitUsage, "no flag --gateway.listen"},
 		{"status extra", stage.ExitUsage, `"extra" is not a flag`},
 		{"status --data /nonexistent/x", 1, "no relay runs on /nonexistent/x: start one with"},
+		{"info --data /nonexistent/x", 1, "there is no store"},
 		{"check --data /nonexistent/x", 1, "there is no store"},
 	} {
 		code, out, errs := call("", strings.Fields(c.args)...)
