@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"rhea/proto/bus"
@@ -18,6 +17,9 @@ import (
 // StateSuffix is appended to a file's name for the file that says how far its import
 // has come. It is there from the first answered part on until the import is done.
 const StateSuffix = ".rhea-import"
+
+// freshSuffix is that of a state while it is written.
+const freshSuffix = StateSuffix + ".new"
 
 // State is how far a file has been imported: every line before has its final answer.
 type State struct {
@@ -55,8 +57,19 @@ func checkResumable(files []string) error {
 		if _, err := readState(name); err != nil {
 			return err
 		}
+		if err := probe(name); err != nil {
+			return fmt.Errorf("how far the import is cannot be kept: %w", err)
+		}
 	}
 	return nil
+}
+
+// probe finds out whether a state can be written beside file.
+func probe(file string) error {
+	if err := os.WriteFile(file+freshSuffix, nil, 0o600); err != nil {
+		return err
+	}
+	return os.Remove(file + freshSuffix)
 }
 
 // readState returns where an import of file was cut; the zero State if it never was.
@@ -81,18 +94,12 @@ func writeState(file string, s State) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+StateSuffix+"-*")
-	if err != nil {
+	fresh := file + freshSuffix
+	if err := os.WriteFile(fresh, append(text, '\n'), 0o600); err != nil {
+		os.Remove(fresh) // what is left of it is overwritten the next time anyway
 		return err
 	}
-	_, err = f.Write(append(text, '\n'))
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), file+StateSuffix)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
+	return os.Rename(fresh, file+StateSuffix)
 }
 
 // serving returns the store that a writer serves, and its last Seq.

@@ -188,6 +188,10 @@ func TestResumeRefuses(t *testing.T) {
 	on(7, 100, importer.Options{MaxLine: 9, Resume: true, Stdin: strings.NewReader("")}, "standard input")
 	on(7, 100, importer.Options{Files: []string{file, file}, Resume: true}, "named twice")
 	on(7, 100, importer.Options{Files: []string{os.DevNull}, Resume: true}, "not a regular file")
+	proc := importer.Options{Files: []string{"/proc/self/comm"}, Resume: true} // nobody can write beside it, not even root
+	if _, err := os.Stat(proc.Files[0]); err == nil {
+		on(7, 100, proc, "cannot be kept")
+	}
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
