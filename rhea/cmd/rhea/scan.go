@@ -30,8 +30,8 @@ what is published meanwhile is left out, and so may be the event that it replace
   rhea export > backup.jsonl
   rhea export --out backup.jsonl.zst
 
-  --out FILE           write to FILE, compressed if it ends in .gz or .zst, which gets its name
-                       when it is whole and on disk
+  --out FILE           write to FILE, compressed if it ends in .gz or .zst; it has its name, and
+                       replaces what had it, when it is whole and on disk
   --resume             with a plain --out: keep what is written when it is cut, and go on behind
                        what an export of the same filters with --resume has kept
   --reverse            newest first, as strfry calls it` + scanFlags + operatorFlags
